@@ -1,0 +1,33 @@
+/** A decoded picture: 8-bit sRGB, three channels interleaved, rows top to bottom, EXIF rotation applied. */
+export interface Picture {
+  /** `width * height * 3` bytes. */
+  readonly pixels: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Ratios 0..1 of the picture's width and height, origin top-left. */
+export interface BoundingBox {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface DescribedFace {
+  readonly box: BoundingBox;
+  /** 0..1: is it a face? (Not: whose?) */
+  readonly confidence: number;
+  /** 128 floats; Euclidean distances between descriptors of one model tell people apart. */
+  readonly descriptor: Float32Array;
+}
+
+/** Finds and describes faces. Knows nothing of people, files, queues or databases. */
+export interface Engine {
+  /** Names the descriptor space, e.g. `face-api-1`. Descriptors of different models must never be compared. */
+  readonly model: string;
+  /** What does the arithmetic, for logs: `tfjs-node`, `tfjs-wasm`. */
+  readonly backend: string;
+  /** Every face of the picture, largest first; empty when there is none. */
+  describeFaces(picture: Picture): Promise<DescribedFace[]>;
+}
