@@ -1,0 +1,9 @@
+/** A failure that the person at the terminal can do something about: shown as its message alone, without a stack, and ends with exit code 1. */
+export class LaunchError extends Error {
+  override readonly name = 'LaunchError';
+}
+
+/** The message of anything thrown, for a sentence that goes on. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { chooseFreePort } from '../free-port.ts';
+import { runCommand } from '../run-command.ts';
+import { invoke, type ProgramPlace } from './database-program.ts';
+import type { PreparedServer } from './database-server.ts';
+
+interface NatsAccount {
+  token: string;
+  port: number;
+}
+
+/** Starts the program with `--version` to see that it runs here; returns the version. */
+export async function checkNatsProgram(place: ProgramPlace): Promise<string> {
+  const { command, prefix, env } = invoke(place);
+  const output = await runCommand(command, [...prefix, '--version'], { env: { ...process.env, ...env } });
+  return /v([\d.]+)/.exec(output)?.[1] ?? 'unknown';
+}
+
+/**
+ * Makes `folder` hold a NATS server with JetStream and says how to run it: on a loopback port that stays the same as
+ * long as it is free, with a token that only the folder's owner can read.
+ */
+export async function prepareNats(place: ProgramPlace, folder: string): Promise<PreparedServer> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const accountFile = join(folder, 'account.json');
+  const known = await readFile(accountFile, 'utf8').then(
+    (text) => JSON.parse(text) as NatsAccount,
+    () => null,
+  );
+  const token = known?.token ?? randomBytes(24).toString('hex');
+  const port = await chooseFreePort(known?.port);
+  await writePrivately(accountFile, JSON.stringify({ token, port } satisfies NatsAccount, null, 2));
+  const configuration = join(folder, 'nats.conf');
+  await writePrivately(
+    configuration,
+    [
+      `listen: "127.0.0.1:${port}"`,
+      `server_name: faceflow`,
+      `jetstream { store_dir: ${JSON.stringify(join(folder, 'jetstream'))} }`,
+      `authorization { token: "${token}" }`,
+    ].join('\n'),
+  );
+  const { command, prefix, env } = invoke(place);
+  return {
+    url: `nats://${token}@127.0.0.1:${port}`,
+    program: {
+      name: 'NATS',
+      command,
+      args: [...prefix, '-c', configuration],
+      env: { ...process.env, ...env },
+      cwd: folder,
+      ready: () => askNats(port),
+      readyWithinMs: 60_000,
+      // SIGTERM ends it with exit code 1, SIGINT with 0; both in order.
+      stopSignal: 'SIGINT',
+      stopWithinMs: 10_000,
+    },
+  };
+}
+
+async function writePrivately(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.new`, `${text}\n`, { mode: 0o600 });
+  await rename(`${file}.new`, file);
+}
+
+/** Throws unless a NATS server with JetStream greets on the port: its first line is INFO and a JSON object. */
+export async function askNats(port: number, host = '127.0.0.1'): Promise<void> {
+  const greeting = await readGreeting(port, host);
+  const [, json] = /^INFO (\{.*\})/.exec(greeting) ?? [];
+  if (!json) throw new Error(`${host}:${port} is not a NATS server`);
+  if ((JSON.parse(json) as { jetstream?: boolean }).jetstream !== true) {
+    throw new Error(`the NATS server at ${host}:${port} runs without JetStream (start it with -js)`);
+  }
+}
+
+function readGreeting(port: number, host: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host, timeout: 5_000 });
+    let text = '';
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk: string) => {
+      text += chunk;
+      if (text.includes('\n')) socket.destroy();
+    });
+    socket.on('timeout', () => socket.destroy(new Error(`no answer from ${host}:${port}`)));
+    socket.on('error', reject);
+    socket.on('close', () => resolve(text));
+  });
+}

@@ -1,0 +1,36 @@
+// The health check of containers whose platform cannot ask for itself (docker compose):
+//   node deploy/check-health.mjs http://127.0.0.1:8000/readyz     answers with a 2xx
+//   node deploy/check-health.mjs grpc://127.0.0.1:50051           grpc.health.v1 says SERVING for the whole server
+// Exit code 0 when healthy, 1 with a reason otherwise. Plain JavaScript, so that nothing has to be compiled for it.
+import { Client, credentials } from '@grpc/grpc-js';
+
+const TIMEOUT_MS = 3_000;
+
+async function checkHttp(url) {
+  const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
+}
+
+/** An empty HealthCheckRequest has no bytes; a response that says SERVING is field 1, varint 1 (grpc.health.v1). */
+async function checkGrpc(address) {
+  const asIs = (bytes) => bytes;
+  const client = new Client(address, credentials.createInsecure());
+  const response = await new Promise((resolve, reject) => {
+    const deadline = Date.now() + TIMEOUT_MS;
+    client.makeUnaryRequest('/grpc.health.v1.Health/Check', asIs, asIs, Buffer.alloc(0), { deadline }, (error, bytes) =>
+      error ? reject(error) : resolve(bytes),
+    );
+  });
+  if (!Buffer.from([0x08, 0x01]).equals(response)) throw new Error(`${address} does not serve now`);
+}
+
+const url = new URL(process.argv[2] ?? 'missing:');
+try {
+  if (url.protocol === 'grpc:') await checkGrpc(url.host);
+  else if (url.protocol === 'http:') await checkHttp(url);
+  else throw new Error('Give the URL to ask: http://host:port/path or grpc://host:port');
+  process.exit(0);
+} catch (error) {
+  console.error(error.cause?.message ?? error.message);
+  process.exit(1);
+}

@@ -1,0 +1,60 @@
+import httpProxy from '@fastify/http-proxy';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { messageOf } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+
+/** `/v1` for the page; the two others so that the page can show a curl line that works wherever the page does. */
+const prefixes = ['/v1', '/image/post', '/images/post'];
+
+/** How long the receiver may take until its answer begins, in ms; a body may then stream for as long as it likes. */
+const answerTimeoutMs = 30_000;
+
+/**
+ * Passes the API's paths on to the receiver, whatever the method and the body. While the receiver is away every request
+ * is answered with 502 `receiver_unavailable`; the log says so once when it begins and once when it is over.
+ */
+export async function forwardToReceiver(app: FastifyInstance, log: Log, receiverUrl: string): Promise<void> {
+  let away = false;
+  const noteAnswer = () => {
+    if (away) log.info({ receiverUrl }, 'the receiver answers again');
+    away = false;
+  };
+  const noteSilence = (error: Error) => {
+    if (!away) log.warn({ receiverUrl, reason: messageOf(error.cause ?? error) }, 'the receiver does not answer');
+    away = true;
+  };
+  for (const prefix of prefixes) {
+    await app.register(httpProxy, {
+      upstream: receiverUrl,
+      prefix,
+      rewritePrefix: prefix,
+      // The proxy would write two lines for every request; see noteSilence.
+      logLevel: 'silent',
+      undici: { headersTimeout: answerTimeoutMs, bodyTimeout: 0 },
+      replyOptions: {
+        // Once, where a kept-alive connection was closed under a GET; 0 would try a 503 ten times before passing it on.
+        retriesCount: 1,
+        rewriteRequestHeaders: (request, headers) => ({ ...headers, 'x-request-id': request.id }),
+        rewriteHeaders: (headers) => {
+          noteAnswer();
+          return headers;
+        },
+        onError: (reply, { error }) => {
+          noteSilence(error);
+          sendUnavailable(reply as unknown as FastifyReply);
+        },
+      },
+    });
+  }
+}
+
+function sendUnavailable(reply: FastifyReply): void {
+  reply.code(502).send({
+    error: {
+      code: 'receiver_unavailable',
+      message: 'The receiver does not answer. It may be starting or restarting: try again.',
+      requestId: reply.request.id,
+      retryable: true,
+    },
+  });
+}

@@ -1,0 +1,13 @@
+import { createLog } from '../lib/log.ts';
+import { loadOrExit, run } from '../lib/run.ts';
+import { buildApp } from './app.ts';
+import { loadConfig } from './config.ts';
+
+const config = loadOrExit(() => loadConfig(process.env));
+const log = createLog('frontend', config.log);
+
+await run(log, config, async ({ onClose }) => {
+  const app = await buildApp({ log, receiverUrl: config.receiverUrl });
+  onClose('http', () => app.close());
+  await app.listen({ host: config.host, port: config.port });
+});

@@ -1,0 +1,19 @@
+import { useEffect, useState } from 'react';
+import { formatCount } from './format.ts';
+
+/** While photos stream in, a screen reader hears the sum once it has stood still this long, in ms. */
+const settleMs = 2000;
+
+export function Announcement({ total, pending }: { total: number; pending: number }) {
+  const [text, setText] = useState('');
+  useEffect(() => {
+    const photos = `${formatCount(total)} ${total === 1 ? 'photo' : 'photos'}`;
+    const timer = setTimeout(() => setText(pending > 0 ? `${photos}, ${formatCount(pending)} pending` : photos), settleMs);
+    return () => clearTimeout(timer);
+  }, [total, pending]);
+  return (
+    <p className="visually-hidden" aria-live="polite">
+      {text}
+    </p>
+  );
+}

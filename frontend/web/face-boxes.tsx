@@ -1,0 +1,50 @@
+import type { Face } from './api.ts';
+import { placeFaceLabels } from './face-labels.ts';
+import { formatSimilarity } from './format.ts';
+
+/** A box on each face and the name beside it, laid over the photo that the parent shows. The row says it in words. */
+export function FaceBoxes({ faces }: { faces: readonly Face[] }) {
+  return (
+    <span className="face-boxes" aria-hidden="true">
+      {faces.map((face) => (
+        <span
+          key={face.id}
+          className="face-box"
+          data-known={face.person !== null}
+          title={describeFace(face)}
+          style={{
+            left: percent(face.box.left),
+            top: percent(face.box.top),
+            width: percent(face.box.width),
+            height: percent(face.box.height),
+          }}
+        />
+      ))}
+      {placeFaceLabels(faces).map(({ face, left, width, side, align }) => (
+        <span
+          key={face.id}
+          className="face-label"
+          data-known={face.person !== null}
+          data-side={side}
+          style={{
+            left: percent(left),
+            width: percent(width),
+            top: percent(side === 'below' ? face.box.top + face.box.height : face.box.top),
+            justifyContent: align,
+          }}
+        >
+          <span>{face.person?.name ?? 'Unknown'}</span>
+        </span>
+      ))}
+    </span>
+  );
+}
+
+function describeFace({ person, similarity }: Face): string {
+  const name = person?.name ?? 'Unknown';
+  return person && similarity !== null ? `${name}, similarity ${formatSimilarity(similarity)}` : name;
+}
+
+function percent(ratio: number): string {
+  return `${(ratio * 100).toFixed(2)}%`;
+}

@@ -1,0 +1,36 @@
+import { memo } from 'react';
+import type { Image } from './api.ts';
+import { splitPath } from './format.ts';
+import { Moment } from './moment.tsx';
+import { PhotoThumbnail } from './photo-thumbnail.tsx';
+import { Similarity } from './similarity.tsx';
+import { StatusBadge } from './status-badge.tsx';
+import { WhoIsThere } from './who-is-there.tsx';
+
+export const ImageRow = memo(function ImageRow({ image, isNew }: { image: Image; isNew: boolean }) {
+  const { folder, file } = splitPath(image.path);
+  return (
+    <tr role="row" data-image={image.id} data-status={image.status} data-new={isNew}>
+      <td role="cell" className="photo-cell">
+        <PhotoThumbnail image={image} />
+      </td>
+      <td role="cell" className="person-cell">
+        <WhoIsThere image={image} />
+      </td>
+      <th role="rowheader" scope="row" className="path-cell">
+        <span className="folder">{folder}</span>
+        <wbr />
+        {file}
+      </th>
+      <td role="cell" className="status-cell">
+        <StatusBadge status={image.status} />
+      </td>
+      <td role="cell" className="similarity-cell">
+        <Similarity image={image} />
+      </td>
+      <td role="cell" className="time-cell">
+        <Moment image={image} />
+      </td>
+    </tr>
+  );
+});

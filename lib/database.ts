@@ -1,0 +1,103 @@
+import mysql from 'mysql2/promise';
+
+/** What statements run on: the pool, or the one connection of a transaction. */
+export type Queryable = Pick<mysql.Pool, 'query'>;
+
+export interface Database extends Queryable {
+  /**
+   * Runs `work` in a transaction and commits it; rolls back when it throws. A deadlock or a Galera certification
+   * conflict (1213) and a lock wait that took too long (1205) undo everything and run `work` again, a few times: it
+   * must have no effects outside the database.
+   */
+  transact<Result>(work: (connection: Queryable) => Promise<Result>): Promise<Result>;
+  /** Throws when no statement that reads or writes data would succeed now. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type Row = mysql.RowDataPacket;
+export type WriteResult = mysql.ResultSetHeader;
+
+const DEADLOCK = 1213;
+const LOCK_WAIT_TIMEOUT = 1205;
+const MAX_TRANSACTION_TRIES = 8;
+
+/**
+ * Opens a pool of connections to MySQL 8+ or MariaDB 10.6+; nothing is connected before the first statement. Times are
+ * UTC, big integers are numbers (ids stay far below 2^53).
+ *
+ * @param url `mysql://user:password@host:port/database`
+ */
+export function openDatabase(url: string, options: { connections?: number } = {}): Database {
+  const pool = mysql.createPool({
+    uri: url,
+    connectionLimit: options.connections ?? 10,
+    timezone: 'Z',
+    charset: 'utf8mb4_unicode_ci',
+    connectTimeout: 5_000,
+    enableKeepAlive: true,
+  });
+  // The connection queues this before the first statement of its user.
+  pool.pool.on('connection', (connection) =>
+    connection.query("SET time_zone = '+00:00'", (error) => {
+      if (error) connection.destroy();
+    }),
+  );
+
+  return {
+    query: pool.query.bind(pool),
+
+    async transact(work) {
+      for (let tries = 1; ; tries++) {
+        try {
+          return await transactOnce(pool, work);
+        } catch (error) {
+          const { errno } = error as { errno?: number };
+          if ((errno !== DEADLOCK && errno !== LOCK_WAIT_TIMEOUT) || tries === MAX_TRANSACTION_TRIES) throw error;
+          await new Promise((resolve) => setTimeout(resolve, Math.random() * 10 * 2 ** tries));
+        }
+      }
+    },
+
+    async ping() {
+      const [rows] = await pool.query<Row[]>("SHOW STATUS LIKE 'wsrep_ready'");
+      // A Galera node without quorum still answers SELECT 1.
+      if (rows[0] !== undefined && rows[0].Value !== 'ON') throw new Error('The database cluster has no quorum.');
+      await pool.query('SELECT 1 FROM images LIMIT 1');
+    },
+
+    close: () => pool.end(),
+  };
+}
+
+async function transactOnce<Result>(pool: mysql.Pool, work: (connection: Queryable) => Promise<Result>) {
+  const connection = await pool.getConnection();
+  try {
+    await connection.beginTransaction();
+    const result = await work(connection);
+    await connection.commit();
+    connection.release();
+    return result;
+  } catch (error) {
+    // A connection that cannot even roll back must not go back into the pool.
+    await connection.rollback().then(
+      () => connection.release(),
+      () => connection.destroy(),
+    );
+    throw error;
+  }
+}
+
+/** A descriptor as it is stored: 32-bit floats, little-endian. */
+export function descriptorToBytes(descriptor: Float32Array | readonly number[]): Buffer {
+  const bytes = Buffer.alloc(descriptor.length * 4);
+  descriptor.forEach((value, index) => {
+    bytes.writeFloatLE(value, index * 4);
+  });
+  return bytes;
+}
+
+/** The inverse of `descriptorToBytes`. */
+export function descriptorFromBytes(bytes: Buffer): Float32Array {
+  return Float32Array.from({ length: bytes.length / 4 }, (_, index) => bytes.readFloatLE(index * 4));
+}

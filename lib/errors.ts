@@ -1,0 +1,22 @@
+/**
+ * Trying again cannot help: give up and record why.
+ *
+ * Anything else that is thrown means "try again".
+ */
+export class PermanentError extends Error {
+  /** Stable and documented, e.g. `path_outside_roots`. */
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'PermanentError';
+    this.code = code;
+  }
+}
+
+/** What to tell a person about something that was thrown, whatever it was. */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // Some system errors (Node's AggregateError of a refused connection) have an empty message but a code.
+  return error.message || String((error as { code?: unknown }).code ?? error.name);
+}

@@ -1,0 +1,17 @@
+/**
+ * The largest Euclidean distance between two descriptors that counts as the same person.
+ *
+ * Measured on face-api's descriptors: the customary 0.6 gives some strangers a name, 0.55 none (docs/adr/0005).
+ */
+export const DEFAULT_THRESHOLD = 0.55;
+
+/** How fast similarity falls around the threshold; 12 puts identical descriptors at 0.999 and a distance of 0.8 at 0.05. */
+const STEEPNESS = 12;
+
+/**
+ * Turns a Euclidean distance (0 or more) into a similarity: 0..1, falling with distance, 0.5 at the default threshold.
+ * It is a scale for people to read, not a probability.
+ */
+export function similarityOf(distance: number): number {
+  return 1 / (1 + Math.exp(STEEPNESS * (distance - DEFAULT_THRESHOLD)));
+}

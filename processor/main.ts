@@ -1,0 +1,54 @@
+import { openDatabase } from '../lib/database.ts';
+import { serveHealth } from '../lib/health.ts';
+import { LEASE_MS, openImageQueue } from '../lib/image-queue.ts';
+import { openImages } from '../lib/images.ts';
+import { createLog } from '../lib/log.ts';
+import { openPeople } from '../lib/people.ts';
+import { loadOrExit, run } from '../lib/run.ts';
+import { loadConfig } from './config.ts';
+import { processImage } from './process-image.ts';
+import { openRecognizerClient } from './recognizer-client.ts';
+import { startWorker } from './worker.ts';
+
+const config = loadOrExit(() => loadConfig(process.env));
+const log = createLog('processor', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
+
+await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClose, signal }) => {
+  const db = openDatabase(config.MYSQL_URL);
+  onClose('database', () => db.close());
+  const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer } = config;
+  const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, log });
+  onClose('queue', () => queue.close());
+  const recognizer = openRecognizerClient({
+    address: config.RECOGNIZER_ADDRESS,
+    timeoutMs: config.RECOGNIZER_TIMEOUT_MS,
+    log,
+  });
+  onClose('recognizer client', () => recognizer.close());
+
+  const options = {
+    images: openImages(db),
+    people: openPeople(db),
+    recognizer,
+    maxDeliveries: config.MAX_DELIVERIES,
+    extendEveryMs: LEASE_MS / 3,
+    log,
+    signal,
+  };
+  const worker = startWorker({
+    queue,
+    untilAvailable: recognizer.untilAvailable,
+    process: (lease) => processImage(lease, options),
+    concurrency: config.PROCESSOR_CONCURRENCY,
+    log,
+  });
+  onClose('worker', () => worker.stop());
+
+  const ready = async () => {
+    signal.throwIfAborted();
+    await Promise.all([db.ping(), queue.ping()]);
+  };
+  const health = await serveHealth({ host: config.HOST, port: config.PROCESSOR_PORT, ready });
+  onClose('health', () => health.close());
+  log.info({ port: health.port, concurrency: config.PROCESSOR_CONCURRENCY }, 'pulling images');
+});

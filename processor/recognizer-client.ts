@@ -1,0 +1,165 @@
+import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import CircuitBreaker from 'opossum';
+import { PermanentError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import { HealthCheckClient, IdentifyClient, type IdentifyResponse } from '../proto/face.ts';
+
+export interface RecognizerClient {
+  /**
+   * Has the recognizer look at a picture.
+   *
+   * @throws PermanentError when the picture will never be readable
+   * @throws RecognizerBusy when the recognizer is there but has no room
+   * @throws RecognizerUnavailable when the breaker is open: nothing was sent
+   * @throws anything else: try again later
+   */
+  identify(path: string): Promise<IdentifyResponse>;
+  /** Resolves when the breaker is closed, or `signal` is aborted. While it is open no work must be pulled. */
+  untilAvailable(signal: AbortSignal): Promise<void>;
+  isAvailable(): boolean;
+  close(): void;
+}
+
+/** The recognizer's queue is full: slow down. No sign of a fault. */
+export class RecognizerBusy extends Error {
+  constructor(cause: unknown) {
+    super('The recognizer has no room for another picture.', { cause });
+    this.name = 'RecognizerBusy';
+  }
+}
+
+/** The breaker is open. */
+export class RecognizerUnavailable extends Error {
+  constructor(cause: unknown) {
+    super('The recognizer is unavailable.', { cause });
+    this.name = 'RecognizerUnavailable';
+  }
+}
+
+export interface ClientOptions {
+  /** A gRPC target. */
+  readonly address: string;
+  /** The deadline of one call; gRPC carries it to the recognizer, which drops what nobody waits for. */
+  readonly timeoutMs: number;
+  readonly log: Log;
+  /** How long the open breaker waits before it asks for the recognizer's health. */
+  readonly resetMs?: number;
+}
+
+const FAILURES_TO_OPEN = 5;
+const RESET_MS = 10_000;
+
+const CHANNEL_OPTIONS = {
+  // A recognizer that comes back is noticed within seconds, not minutes.
+  'grpc.max_reconnect_backoff_ms': 5_000,
+  'grpc.keepalive_time_ms': 20_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  // All replicas behind one name share the work.
+  'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
+};
+
+/**
+ * The trailing metadata of our recognizer that carries a stable error code (proto/face.proto): with it an error is about
+ * the picture, without it about the recognizer.
+ */
+const ERROR_CODE_KEY = 'faceflow-error-code';
+const PERMANENT = new Set([status.INVALID_ARGUMENT, status.NOT_FOUND, status.PERMISSION_DENIED]);
+
+/** How long a health check may take. */
+const HEALTH_TIMEOUT_MS = 5_000;
+
+/**
+ * Connects to a recognizer, behind a circuit breaker that opens after 5 failures in a row. After a wait a health check
+ * decides whether it closes again: no picture is spent on finding that the recognizer is still away.
+ */
+export function openRecognizerClient(options: ClientOptions): RecognizerClient {
+  const { log, address, timeoutMs } = options;
+  const identifier = new IdentifyClient(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+  const health = new HealthCheckClient(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+
+  const breaker = new CircuitBreaker((path: string) => identify(identifier, path, timeoutMs), {
+    // The deadline is gRPC's: two clocks would disagree about which call is lost.
+    timeout: false,
+    resetTimeout: options.resetMs ?? RESET_MS,
+    errorFilter: (error: unknown) => error instanceof PermanentError || error instanceof RecognizerBusy,
+    // Opened by hand below: opossum counts a share of a time window, not failures in a row.
+    errorThresholdPercentage: 100,
+    volumeThreshold: Number.MAX_SAFE_INTEGER,
+  });
+
+  let failuresInARow = 0;
+  breaker.on('success', () => {
+    failuresInARow = 0;
+  });
+  breaker.on('failure', () => {
+    failuresInARow += 1;
+    if (failuresInARow >= FAILURES_TO_OPEN && breaker.closed) breaker.open();
+  });
+  breaker.on('open', () => log.error('the recognizer is unavailable: nothing is pulled until it answers again'));
+  breaker.on('close', () => {
+    failuresInARow = 0;
+    log.info('the recognizer answers again');
+  });
+  breaker.on('halfOpen', async () => {
+    if (await isHealthy(health)) breaker.close();
+    else breaker.open();
+  });
+
+  return {
+    async identify(path) {
+      if (!breaker.closed) throw new RecognizerUnavailable(undefined);
+      return breaker.fire(path);
+    },
+    untilAvailable: (signal) => untilClosed(breaker, signal),
+    isAvailable: () => breaker.closed,
+    close() {
+      breaker.shutdown();
+      identifier.close();
+      health.close();
+    },
+  };
+}
+
+function identify(client: IdentifyClient, path: string, timeoutMs: number): Promise<IdentifyResponse> {
+  return new Promise((resolve, reject) => {
+    const deadline = Date.now() + timeoutMs;
+    client.identify({ imagePath: path }, new Metadata(), { deadline }, (error, response) => {
+      if (error) reject(translate(error));
+      else resolve(response);
+    });
+  });
+}
+
+/** Asks the reference system's own health check, which both recognizers have. */
+function isHealthy(client: HealthCheckClient): Promise<boolean> {
+  return new Promise((resolve) => {
+    const deadline = Date.now() + HEALTH_TIMEOUT_MS;
+    client.healthCheck({}, new Metadata(), { deadline }, (error, response) => {
+      if (error) resolve(error.code === status.UNIMPLEMENTED);
+      else resolve(response.ready);
+    });
+  });
+}
+
+function translate(error: ServiceError): Error {
+  const code = error.metadata?.get(ERROR_CODE_KEY)[0];
+  if (PERMANENT.has(error.code) && code !== undefined) {
+    return new PermanentError(String(code), error.details, { cause: error });
+  }
+  if (error.code === status.RESOURCE_EXHAUSTED) return new RecognizerBusy(error);
+  return error;
+}
+
+async function untilClosed(breaker: CircuitBreaker<[string], IdentifyResponse>, signal: AbortSignal): Promise<void> {
+  while (!breaker.closed && !signal.aborted) {
+    await new Promise<void>((resolve) => {
+      const finish = () => {
+        breaker.off('close', finish);
+        signal.removeEventListener('abort', finish);
+        resolve();
+      };
+      breaker.on('close', finish);
+      signal.addEventListener('abort', finish);
+    });
+  }
+}

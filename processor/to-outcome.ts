@@ -1,0 +1,72 @@
+import type { Outcome, SeenFace } from '../lib/images.ts';
+import type { People } from '../lib/people.ts';
+import type { Face, IdentifyResponse, Recognition } from '../proto/face.ts';
+
+/** What a reference recognizer answers when nobody matches. */
+const NOT_FOUND = 'not_found';
+
+type FindPerson = Pick<People, 'findPersonByImage'>;
+
+/**
+ * Turns a recognizer's answer into the outcome of the image.
+ *
+ * @throws Error when the answer names a known photo that no row of person_images knows
+ */
+export async function toOutcome(response: IdentifyResponse, people: FindPerson): Promise<Outcome> {
+  if (response.recognition !== undefined) return outcomeOfRecognition(response.recognition, people);
+  // A reference recognizer: all that it says is a name.
+  const seen = { width: null, height: null };
+  if (response.imageName === '' || response.imageName === NOT_FOUND) {
+    return { ...seen, status: 'unknown', personId: null, faces: [] };
+  }
+  const personId = await findPerson(response.imageName, people);
+  return { ...seen, status: 'matched', personId, faces: [{ ...NAME_ONLY, personId }] };
+}
+
+const NAME_ONLY: SeenFace = {
+  box: null,
+  confidence: null,
+  descriptor: null,
+  model: null,
+  personId: null,
+  personImageId: null,
+  distance: null,
+  threshold: null,
+  galleryRevision: null,
+};
+
+async function outcomeOfRecognition(recognition: Recognition, people: FindPerson): Promise<Outcome> {
+  const faces = await Promise.all(recognition.faces.map((face) => toSeenFace(face, recognition, people)));
+  const matched = faces.filter((face) => face.personId !== null);
+  const best = matched.toSorted((a, b) => (a.distance ?? 0) - (b.distance ?? 0))[0];
+  return {
+    status: best ? 'matched' : faces.length > 0 ? 'unknown' : 'no_face',
+    personId: best?.personId ?? null,
+    width: recognition.width,
+    height: recognition.height,
+    faces,
+  };
+}
+
+async function toSeenFace(face: Face, recognition: Recognition, people: FindPerson): Promise<SeenFace> {
+  const { match, box } = face;
+  // A recognizer that runs without a database knows the photo, not the row.
+  const personId = match ? match.personId || (await findPerson(match.imageName, people)) : null;
+  return {
+    box: box ?? null,
+    confidence: face.confidence,
+    descriptor: face.descriptor,
+    model: recognition.model,
+    personId,
+    personImageId: match?.personImageId || null,
+    distance: match?.distance ?? (face.nearestDistance || null),
+    threshold: recognition.threshold,
+    galleryRevision: recognition.galleryRevision,
+  };
+}
+
+async function findPerson(imageName: string, people: FindPerson): Promise<number> {
+  const person = await people.findPersonByImage(imageName);
+  if (person !== null) return person.id;
+  throw new Error(`The recognizer named the known photo ${imageName}, but no row of person_images has that name.`);
+}

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import {
+  type FastifyPluginAsyncZod,
+  jsonSchemaTransform,
+  serializerCompiler,
+  validatorCompiler,
+} from 'fastify-type-provider-zod';
+import type { Database } from '../lib/database.ts';
+import type { ImageQueue } from '../lib/image-queue.ts';
+import type { Images } from '../lib/images.ts';
+import type { Log } from '../lib/log.ts';
+import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
+import { addHealthRoutes } from './routes/health.ts';
+import { addImageRoutes } from './routes/images.ts';
+import { addPhotoRoute } from './routes/photo.ts';
+import { addSubmitRoutes } from './routes/submit.ts';
+
+export interface AppOptions {
+  readonly db: Pick<Database, 'ping'>;
+  readonly images: Images;
+  readonly queue: ImageQueue;
+  /** Absolute folders that photos may come from. */
+  readonly roots: readonly string[];
+  readonly log: Log;
+}
+
+export type App = Parameters<FastifyPluginAsyncZod>[0];
+
+/** Builds the HTTP API; the caller listens. */
+export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
+  const app = fastify({
+    loggerInstance: options.log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    genReqId: () => randomUUID(),
+    // A stopping receiver finishes what it has begun; idle connections need not be waited for.
+    forceCloseConnections: 'idle',
+    routerOptions: { ignoreTrailingSlash: true },
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  answerErrors(app);
+  parseEveryBodyAsJson(app);
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Faceflow', description: 'Post the path of a photo, see who is in it.', version: '1' },
+    },
+    transform: jsonSchemaTransform,
+  });
+  await app.register(swaggerUi, { routePrefix: '/docs' });
+  const addRoutes: FastifyPluginAsyncZod = async (api) => {
+    answerWrongMethods(api);
+    addHealthRoutes(api, options);
+    addSubmitRoutes(api, options);
+    addImageRoutes(api, options);
+    addPhotoRoute(api, options);
+  };
+  await app.register(addRoutes);
+  return app;
+}
+
+/** The reference system reads JSON whatever the Content-Type says, and plain `curl -d` sends that of a form. */
+function parseEveryBodyAsJson(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
+    try {
+      done(null, JSON.parse(String(body)));
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error);
+      done(new HttpError(400, 'invalid_json', `The body is not valid JSON: ${problem}`));
+    }
+  });
+}

@@ -1,0 +1,16 @@
+import { commonKeys, folders, mysqlUrl, port, readEnv } from '../lib/env.ts';
+import { queueKeys } from '../lib/image-queue.ts';
+
+export type Config = ReturnType<typeof loadConfig>;
+
+/** @throws ConfigError that lists every bad key */
+export function loadConfig(environment: NodeJS.ProcessEnv) {
+  return readEnv(environment, {
+    ...commonKeys,
+    ...queueKeys,
+    MYSQL_URL: mysqlUrl(),
+    RECEIVER_PORT: port(8000),
+    /** Folders that photos may come from, separated by colons; a relative path is looked up below each in turn. */
+    IMAGE_ROOTS: folders(),
+  });
+}

@@ -1,0 +1,101 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { messageOf, PermanentError } from '../lib/errors.ts';
+import type { App } from './app.ts';
+
+export const errorSchema = z.object({
+  code: z.string().describe('Stable; programs may rely on it.'),
+  message: z.string().describe('For people; may change.'),
+  requestId: z.string(),
+  retryable: z.boolean().describe('Whether the same request may succeed later.'),
+});
+export type ApiError = z.infer<typeof errorSchema>;
+
+export const errorReplySchema = z.object({ error: errorSchema });
+
+/** An answer other than success that a route decides on. */
+export class HttpError extends Error {
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.name = 'HttpError';
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** The HTTP status of what is wrong with a path or a picture; 400 for the codes that are not listed. */
+const STATUS_OF_CODE: Readonly<Record<string, number>> = {
+  path_outside_roots: 403,
+  file_not_found: 404,
+  file_not_permitted: 403,
+  image_too_large: 413,
+  image_unreadable: 422,
+};
+
+/** What Fastify itself refuses, in our codes. */
+const CODE_OF_FASTIFY: Readonly<Record<string, string>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'body_empty',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid_content_length',
+  FST_ERR_BAD_URL: 'invalid_url',
+};
+
+export function toApiError(error: unknown, requestId: string): { status: number; body: ApiError } {
+  const answer = (status: number, code: string, message: string) => ({
+    status,
+    body: { code, message, requestId, retryable: status >= 500 },
+  });
+  if (error instanceof HttpError) return answer(error.status, error.code, error.message);
+  if (error instanceof PermanentError) return answer(STATUS_OF_CODE[error.code] ?? 400, error.code, error.message);
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const problems = error.validation.map((issue) => `${issue.instancePath.slice(1) || 'body'}: ${issue.message}`);
+    return answer(400, 'invalid_request', `The request is not valid: ${problems.join('; ')}`);
+  }
+  const { statusCode, code } = error as Partial<FastifyError>;
+  if (statusCode !== undefined && statusCode < 500) {
+    return answer(statusCode, CODE_OF_FASTIFY[code ?? ''] ?? 'invalid_request', messageOf(error));
+  }
+  return answer(500, 'internal_error', 'Something went wrong here. The log of the receiver says what.');
+}
+
+/** Every error leaves in the same shape; only those that are our fault are logged. */
+export function answerErrors(app: FastifyInstance): void {
+  app.setErrorHandler((error: unknown, request: FastifyRequest, reply: FastifyReply) => {
+    const { status, body } = toApiError(error, request.id);
+    if (status >= 500) request.log.error({ err: error, requestId: request.id }, messageOf(error));
+    return reply.status(status).send({ error: body });
+  });
+  app.setNotFoundHandler((request) => {
+    throw new HttpError(404, 'not_found', `There is nothing at ${request.method} ${request.url}.`);
+  });
+}
+
+const METHODS = ['DELETE', 'GET', 'PATCH', 'POST', 'PUT'] as const;
+
+/** Answers 405, with the methods that are allowed, where a path exists but not for the method. Call before the routes. */
+export function answerWrongMethods(app: App): void {
+  const methodsOf = new Map<string, Set<string>>();
+  app.addHook('onRoute', ({ url, method, schema }) => {
+    if ((schema as { hide?: boolean } | undefined)?.hide) return;
+    const methods = methodsOf.get(url) ?? new Set();
+    for (const one of [method].flat()) methods.add(one);
+    methodsOf.set(url, methods);
+  });
+  app.after(() => {
+    for (const [url, allowed] of methodsOf) {
+      app.route({
+        method: METHODS.filter((method) => !allowed.has(method)),
+        url,
+        schema: { hide: true },
+        handler: (request, reply) => {
+          reply.header('allow', [...allowed].join(', '));
+          throw new HttpError(405, 'method_not_allowed', `${request.method} is not possible here.`);
+        },
+      });
+    }
+  });
+}

@@ -1,0 +1,28 @@
+import type { AddressInfo } from 'node:net';
+import { openDatabase } from '../lib/database.ts';
+import { openImageQueue } from '../lib/image-queue.ts';
+import { openImages } from '../lib/images.ts';
+import { createLog } from '../lib/log.ts';
+import { loadOrExit, run } from '../lib/run.ts';
+import { buildApp } from './app.ts';
+import { loadConfig } from './config.ts';
+import { publishPending } from './publish-pending.ts';
+
+const config = loadOrExit(() => loadConfig(process.env));
+const log = createLog('receiver', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
+
+await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClose, signal }) => {
+  const db = openDatabase(config.MYSQL_URL);
+  onClose('database', () => db.close());
+  const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer } = config;
+  const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, log });
+  onClose('queue', () => queue.close());
+  const images = openImages(db);
+  const publishing = publishPending({ images, queue, log, signal });
+  onClose('publisher', () => publishing);
+
+  const app = await buildApp({ db, images, queue, roots: config.IMAGE_ROOTS, log });
+  await app.listen({ host: config.HOST, port: config.RECEIVER_PORT });
+  onClose('http', () => app.close());
+  log.info({ port: (app.server.address() as AddressInfo).port, roots: config.IMAGE_ROOTS }, 'listening');
+});

@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import { IMAGE_STATUSES } from '../../lib/images.ts';
+import type { App, AppOptions } from '../app.ts';
+import { errorReplySchema, errorSchema, HttpError, toApiError } from '../errors.ts';
+import { submitPaths } from '../submit-paths.ts';
+
+const MAX_PATHS = 10_000;
+/** Room for as many paths of the usual length; 1024 bytes each would be 10 MB. */
+const BULK_BODY_BYTES = 16 * 1024 * 1024;
+
+const acceptedSchema = z.object({ id: z.number().int(), path: z.string(), status: z.enum(IMAGE_STATUSES) });
+const refusedSchema = z.object({ path: z.string(), error: errorSchema });
+const pathSchema = z.object({ path: z.string().describe('Relative to, or inside, one of IMAGE_ROOTS.') });
+
+/** The two routes of the reference system. */
+export function addSubmitRoutes(app: App, options: AppOptions): void {
+  app.post(
+    '/image/post',
+    {
+      schema: {
+        summary: 'Submit one photo',
+        tags: ['images'],
+        body: pathSchema,
+        response: { 202: acceptedSchema, '4xx': errorReplySchema, '5xx': errorReplySchema },
+      },
+    },
+    async (request, reply) => {
+      const [submitted] = await submitPaths([request.body.path], options);
+      if (submitted === undefined || 'error' in submitted) throw submitted?.error;
+      return reply.status(202).send(submitted.image);
+    },
+  );
+
+  app.post(
+    '/images/post',
+    {
+      bodyLimit: BULK_BODY_BYTES,
+      schema: {
+        summary: 'Submit many photos',
+        description: `At most ${MAX_PATHS} paths. Each is accepted or refused by itself, in the order given.`,
+        tags: ['images'],
+        body: z.object({ paths: z.array(pathSchema) }),
+        response: {
+          202: z.object({ images: z.array(z.union([acceptedSchema, refusedSchema])) }),
+          '4xx': errorReplySchema,
+          '5xx': errorReplySchema,
+        },
+      },
+    },
+    async (request, reply) => {
+      const paths = request.body.paths.map(({ path }) => path);
+      if (paths.length > MAX_PATHS) {
+        throw new HttpError(
+          413,
+          'too_many_paths',
+          `At most ${MAX_PATHS} paths in one request; these are ${paths.length}.`,
+        );
+      }
+      const submitted = await submitPaths(paths, options);
+      const images = submitted.map((one) =>
+        'error' in one ? { path: one.path, error: toApiError(one.error, request.id).body } : one.image,
+      );
+      return reply.status(202).send({ images });
+    },
+  );
+}

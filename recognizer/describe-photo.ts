@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import { workerData } from 'piscina';
+import sharp from 'sharp';
+import { PermanentError } from '../lib/errors.ts';
+import { decodePhoto } from './decode.ts';
+import { createEngine, type EngineName } from './engine/create-engine.ts';
+import type { DescribedFace, Engine } from './engine/engine.ts';
+import { findFaces } from './find-faces.ts';
+import { readPhotoFile } from './source.ts';
+
+// This file runs in the worker threads of worker-pool.ts: reading, decoding and inference of one photo at a time.
+
+export interface PhotoJob {
+  /** Absolute, and already checked against the folders that photos may come from. */
+  readonly path: string;
+  /** SHA-256, hex: a file with this content need not be looked at again. */
+  readonly knownHash?: string | null;
+}
+
+/** Errors lose their class between threads: what is permanent travels as data, what is thrown means "try again". */
+export type PhotoOutcome =
+  | { readonly kind: 'described'; readonly photo: DescribedPhoto }
+  | { readonly kind: 'unchanged'; readonly contentHash: string }
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string; readonly contentHash: string | null };
+
+export interface DescribedPhoto {
+  /** Largest first. */
+  readonly faces: readonly DescribedFace[];
+  /** Pixels of the original after EXIF rotation. */
+  readonly width: number;
+  readonly height: number;
+  readonly contentHash: string;
+}
+
+// Each worker is one core's worth of work, and never sees the same picture twice.
+sharp.concurrency(1);
+sharp.cache(false);
+
+let engine: Promise<Engine> | undefined;
+
+function loadEngine(): Promise<Engine> {
+  engine ??= createEngine((workerData as { engine: EngineName }).engine);
+  return engine;
+}
+
+/** Loads the networks and runs each once, so that the first photo is not the slow one. */
+export async function warmUp(): Promise<{ model: string; backend: string }> {
+  const { model, backend, describeFaces } = await loadEngine();
+  await describeFaces({ pixels: new Uint8Array(64 * 64 * 3), width: 64, height: 64 });
+  return { model, backend };
+}
+
+export async function describePhoto(job: PhotoJob): Promise<PhotoOutcome> {
+  let contentHash: string | null = null;
+  try {
+    const file = await readPhotoFile(job.path);
+    contentHash = createHash('sha256').update(file).digest('hex');
+    if (contentHash === job.knownHash) return { kind: 'unchanged', contentHash };
+    const { picture, width, height, damage } = await decodePhoto(file);
+    const faces = await findFaces(await loadEngine(), picture);
+    // A sound picture without faces is a result; of a damaged one nobody knows what was in the rest.
+    if (faces.length === 0 && damage !== null) {
+      throw new PermanentError('image_unreadable', `The file is damaged and no face can be seen in it: ${damage}.`);
+    }
+    return { kind: 'described', photo: { faces, width, height, contentHash } };
+  } catch (error) {
+    if (!(error instanceof PermanentError)) throw error;
+    return { kind: 'refused', code: error.code, message: error.message, contentHash };
+  }
+}

@@ -1,0 +1,46 @@
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { PermanentError } from '../lib/errors.ts';
+
+/** Larger files are no photos that people take. */
+export const MAX_FILE_BYTES = 64 * 1024 * 1024;
+
+/** Why a file will not open next time either. */
+const HOPELESS = new Map([
+  ['ENOENT', { code: 'file_not_found', message: 'The file does not exist.' }],
+  ['ENOTDIR', { code: 'file_not_found', message: 'The file does not exist.' }],
+  ['EACCES', { code: 'file_not_permitted', message: 'The recognizer is not allowed to read the file.' }],
+  ['EPERM', { code: 'file_not_permitted', message: 'The recognizer is not allowed to read the file.' }],
+  ['ENXIO', { code: 'file_not_regular', message: 'The path is not that of a regular file.' }],
+]);
+
+/**
+ * Reads a whole file. It is opened once and looked at through the handle, so that it cannot be swapped in between, and
+ * without waiting, so that a pipe or a device cannot hang the reader.
+ *
+ * @param path absolute, already checked against the folders that photos may come from
+ * @throws PermanentError `file_not_found`, `file_not_permitted`, `file_not_regular` or `image_too_large`
+ */
+export async function readPhotoFile(path: string): Promise<Uint8Array> {
+  const file = await openWithoutWaiting(path);
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile()) throw new PermanentError('file_not_regular', 'The path is not that of a regular file.');
+    if (stat.size > MAX_FILE_BYTES) {
+      throw new PermanentError('image_too_large', `The file has ${stat.size} bytes; at most ${MAX_FILE_BYTES} are read.`);
+    }
+    return await file.readFile();
+  } finally {
+    await file.close();
+  }
+}
+
+async function openWithoutWaiting(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    const reason = HOPELESS.get((error as NodeJS.ErrnoException).code ?? '');
+    if (reason === undefined) throw error;
+    throw new PermanentError(reason.code, reason.message, { cause: error });
+  }
+}

@@ -1,0 +1,68 @@
+import { existsSync } from 'node:fs';
+import { commonKeys, mysqlUrl, readEnv } from '../lib/env.ts';
+
+type Environment = Record<string, string>;
+type LoadConfig = (environment: NodeJS.ProcessEnv) => unknown;
+
+const root = new URL('../', import.meta.url);
+
+/** What each command of the image reads. The migrations have no config.ts: their main.ts reads these keys. */
+const loaders = new Map<string, LoadConfig>([
+  ['sql', (environment) => readEnv(environment, { ...commonKeys, MYSQL_URL: mysqlUrl() })],
+]);
+for (const service of ['receiver', 'processor', 'recognizer', 'frontend']) {
+  const { loadConfig } = (await import(new URL(`${service}/config.ts`, root).href)) as { loadConfig: LoadConfig };
+  loaders.set(service, loadConfig);
+}
+
+/** `node dist/receiver/main.js` → `receiver`; undefined when the command starts nothing that exists in the tree. */
+export function serviceOf(command: readonly string[] | undefined): string | undefined {
+  const [, service = ''] = /^node dist\/([a-z]+)\/main\.js$/.exec(command?.join(' ') ?? '') ?? [];
+  return loaders.has(service) && existsSync(new URL(`${service}/main.ts`, root)) ? service : undefined;
+}
+
+/** Loads the service's configuration from the environment, and tells which keys it looked at. */
+function load(service: string, environment: Environment): { keys: Set<string>; config?: unknown; error?: unknown } {
+  const keys = new Set<string>();
+  const recording = new Proxy(environment, {
+    get(target, key) {
+      keys.add(String(key));
+      return Reflect.get(target, key);
+    },
+  });
+  try {
+    return { keys, config: loaders.get(service)?.(recording) };
+  } catch (error) {
+    return { keys, error };
+  }
+}
+
+/** Keys that some service reads. */
+function knownKeys(): Set<string> {
+  return new Set([...loaders.keys()].flatMap((service) => [...load(service, {}).keys]));
+}
+
+/**
+ * What is wrong with the environment of a container that runs a service.
+ *
+ * @param own keys set for this container alone: the service must read each
+ * @param shared keys of a ConfigMap for all: some service must read each
+ * @param interpolated keys that are there only to be put into the values of others
+ */
+export function findEnvironmentProblems(
+  label: string,
+  service: string,
+  { own, shared = {}, interpolated = [] }: { own: Environment; shared?: Environment; interpolated?: string[] },
+): string[] {
+  const { keys, error } = load(service, { ...shared, ...own });
+  const known = knownKeys();
+  return [
+    ...(error === undefined ? [] : [`${label}: loadConfig refuses it: ${(error as Error).message}`]),
+    ...Object.keys(own)
+      .filter((key) => !keys.has(key) && !interpolated.includes(key))
+      .map((key) => `${label}: ${service} does not read ${key}`),
+    ...Object.keys(shared)
+      .filter((key) => !known.has(key))
+      .map((key) => `${label}: no service reads ${key}`),
+  ];
+}

@@ -1,0 +1,170 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { HealthImplementation } from 'grpc-health-check';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { parse, parseAllDocuments } from 'yaml';
+import { composeBreakages } from './compose-breakages.ts';
+import { type ComposeFile, findComposeProblems } from './compose-problems.ts';
+import { findKustomize, findSchemaProblems, type KubernetesObject, type PodSpec } from './kubernetes-objects.ts';
+import { breakages } from './manifest-breakages.ts';
+import { findManifestProblems } from './manifest-problems.ts';
+
+const root = fileURLToPath(new URL('../', import.meta.url));
+const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
+const { version } = JSON.parse(read('package.json')) as { version: string };
+
+const kustomize = findKustomize();
+
+describe.skipIf(kustomize !== undefined)('the manifests are NOT checked', () => {
+  test('there is no kustomize for this platform', ({ skip }) => skip('install kustomize or kubectl'));
+});
+
+describe.skipIf(kustomize === undefined)('deploy/k8s', () => {
+  const [program = '', ...args] = kustomize ?? [];
+  const base = kustomize && execFileSync(program, [...args, 'deploy/k8s/base'], { cwd: root, encoding: 'utf8' });
+  const load = () =>
+    parseAllDocuments(`${base}\n---\n${read('deploy/k8s/photo-loader.yaml')}`).map(
+      (document) => document.toJS() as KubernetesObject,
+    );
+  const podOf = (object: KubernetesObject) =>
+    object.kind === 'Pod' ? (object.spec as unknown as PodSpec) : object.spec?.template?.spec;
+  const loadContainers = () =>
+    load()
+      .flatMap((object) => podOf(object) ?? [])
+      .flatMap(({ initContainers = [], containers }) => [...initContainers, ...containers]);
+
+  test('holds what a cluster needs', () => {
+    const names = load().map(({ kind, metadata: { name } }) => `${kind}/${name.replace(/-[0-9a-z]{10}$/, '')}`);
+    const expected = [
+      'ConfigMap/faceflow',
+      ...['frontend', 'processor', 'receiver', 'recognizer'].map((name) => `Deployment/${name}`),
+      ...['known-people', 'photos'].map((name) => `PersistentVolumeClaim/${name}`),
+      'Pod/photo-loader',
+      ...['frontend', 'mysql', 'nats', 'receiver', 'recognizer'].map((name) => `Service/${name}`),
+      ...['mysql', 'nats'].map((name) => `StatefulSet/${name}`),
+    ];
+    expect(names.sort()).toEqual(expected.sort());
+  });
+
+  test('every object has the form that Kubernetes wants, without a field that it does not know', () => {
+    expect(load().flatMap(findSchemaProblems)).toEqual([]);
+  });
+
+  test('everything fits together, and every service accepts its environment', () => {
+    expect(findManifestProblems(load())).toEqual([]);
+  });
+
+  test('runs the version of package.json', () => {
+    const images = loadContainers().map(({ image }) => image);
+    expect(new Set(images.filter((image) => image.startsWith('faceflow')))).toEqual(new Set([`faceflow:${version}`]));
+  });
+
+  test('the README makes every key of the Secret', () => {
+    const references = loadContainers().flatMap(({ env = [] }) =>
+      env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []),
+    );
+    expect(new Set(references.map(({ name }) => name))).toEqual(new Set(['faceflow']));
+    const [, made = ''] = /for key in ([A-Z_ ]+); .*\n.*kubectl create secret/.exec(read('deploy/README.md')) ?? [];
+    expect(made.split(' ').sort()).toEqual([...new Set(references.map(({ key }) => key))].sort());
+  });
+
+  // A check that never fails checks nothing: each is shown a manifest that is broken in its way.
+  test.each(breakages)('the checks notice $name', ({ target, change, problem }) => {
+    const objects = load();
+    const broken = objects.find(({ kind, metadata }) => `${kind}/${metadata.name}`.startsWith(target));
+    const pod = podOf(broken as KubernetesObject);
+    change(broken as KubernetesObject, pod as PodSpec, pod?.containers[0] as PodSpec['containers'][0]);
+    expect([...objects.flatMap(findSchemaProblems), ...findManifestProblems(objects)].join('\n')).toMatch(problem);
+  });
+});
+
+describe('deploy/compose.yaml', () => {
+  const load = () => parse(read('deploy/compose.yaml'), { merge: true }) as ComposeFile;
+
+  test('everything fits together, and every service accepts its environment', () => {
+    expect(findComposeProblems(load())).toEqual([]);
+  });
+
+  test('runs every service, in the version of package.json and with the servers of the manifests', () => {
+    const { services } = load();
+    expect(Object.keys(services).sort()).toEqual(
+      ['frontend', 'migrate', 'mysql', 'nats', 'processor', 'receiver', 'recognizer'].sort(),
+    );
+    const images = new Set(Object.values(services).map(({ image }) => image));
+    expect([...images].filter((image) => image.startsWith('faceflow'))).toEqual([`faceflow:${version}`]);
+    for (const server of ['mysql', 'nats'])
+      expect(read(`deploy/k8s/base/${server}.yaml`)).toContain(`image: ${services[server]?.image}\n`);
+  });
+
+  test.each(composeBreakages)('the checks notice $name', ({ change, problem }) => {
+    const file = load();
+    change(file.services);
+    expect(findComposeProblems(file).join('\n')).toMatch(problem);
+  });
+});
+
+describe('deploy/Dockerfile', () => {
+  const dockerfile = read('deploy/Dockerfile');
+
+  test('builds the version of package.json on a pinned Node, and does not run as root', () => {
+    expect(dockerfile).toContain(`ARG VERSION=${version}\n`);
+    expect(dockerfile).toMatch(/^ARG NODE_IMAGE=node:\d+\.\d+\.\d+-bookworm-slim$/m);
+    expect(dockerfile.match(/^FROM (?!\$\{NODE_IMAGE\})/gm)).toBeNull();
+    expect(dockerfile).toMatch(/^USER [1-9]\d*:[1-9]\d*$/m);
+    expect(dockerfile).toMatch(/^ENV .*\bHOST=0\.0\.0\.0\b/m);
+  });
+
+  test('the build sees every folder that is compiled, and no other', () => {
+    const { include } = JSON.parse(read('tsconfig.build.json')) as { include: string[] };
+    const visible = [...read('deploy/Dockerfile.dockerignore').matchAll(/^!(.+)$/gm)].map(([, path]) => path);
+    const files = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'deploy/check-health.mjs'];
+    expect(visible.sort()).toEqual([...include, ...files].sort());
+  });
+});
+
+describe('deploy/check-health.mjs', () => {
+  const check = async (url: string) => {
+    const asked = promisify(execFile)(process.execPath, ['deploy/check-health.mjs', url], { cwd: root });
+    return asked.then(
+      () => 'healthy',
+      (error: { stderr: string }) => error.stderr,
+    );
+  };
+
+  test('asks over HTTP', async () => {
+    let status = 200;
+    const server = createServer((_, response) => response.writeHead(status).end('not yet'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/readyz`;
+    expect(await check(url)).toBe('healthy');
+    status = 503;
+    expect(await check(url)).toMatch(/answered 503: not yet/);
+    await new Promise((resolve) => server.close(resolve));
+    expect(await check(url)).toMatch(/ECONNREFUSED/);
+  });
+
+  test('asks over gRPC', async () => {
+    const health = new HealthImplementation({ '': 'SERVING' });
+    const server = new Server();
+    health.addToServer(server);
+    const port = await new Promise<number>((resolve, reject) =>
+      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+        error ? reject(error) : resolve(bound),
+      ),
+    );
+    onTestFinished(() => server.forceShutdown());
+    expect(await check(`grpc://127.0.0.1:${port}`)).toBe('healthy');
+    health.setStatus('', 'NOT_SERVING');
+    expect(await check(`grpc://127.0.0.1:${port}`)).toMatch(/does not serve now/);
+  });
+
+  test('says what it wants', async () => {
+    expect(await check('x')).toMatch(/Give the URL to ask/);
+  });
+});
