@@ -17,18 +17,23 @@ async function checkGrpc(address) {
   const client = new Client(address, credentials.createInsecure());
   const response = await new Promise((resolve, reject) => {
     const deadline = Date.now() + TIMEOUT_MS;
-    client.makeUnaryRequest('/grpc.health.v1.Health/Check', asIs, asIs, Buffer.alloc(0), { deadline }, (error, bytes) =>
-      error ? reject(error) : resolve(bytes),
+    client.makeUnaryRequest(
+      '/grpc.health.v1.Health/Check',
+      asIs,
+      asIs,
+      Buffer.alloc(0),
+      { deadline },
+      (error, bytes) => (error ? reject(error) : resolve(bytes)),
     );
   });
   if (!Buffer.from([0x08, 0x01]).equals(response)) throw new Error(`${address} does not serve now`);
 }
 
-const url = new URL(process.argv[2] ?? 'missing:');
 try {
+  const url = new URL(process.argv[2] ?? 'missing:');
   if (url.protocol === 'grpc:') await checkGrpc(url.host);
   else if (url.protocol === 'http:') await checkHttp(url);
-  else throw new Error('Give the URL to ask: http://host:port/path or grpc://host:port');
+  else throw new Error('Give it http://host:port/path or grpc://host:port');
   process.exit(0);
 } catch (error) {
   console.error(error.cause?.message ?? error.message);

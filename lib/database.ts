@@ -60,9 +60,12 @@ export function openDatabase(url: string, options: { connections?: number } = {}
     },
 
     async ping() {
-      const [rows] = await pool.query<Row[]>("SHOW STATUS LIKE 'wsrep_ready'");
-      // A Galera node without quorum still answers SELECT 1.
-      if (rows[0] !== undefined && rows[0].Value !== 'ON') throw new Error('The database cluster has no quorum.');
+      // A Galera node without quorum still answers SELECT 1. A server that is no part of a cluster says OFF to both.
+      const [variables] = await pool.query<Row[]>("SHOW GLOBAL VARIABLES LIKE 'wsrep_on'");
+      if (variables[0]?.Value === 'ON') {
+        const [rows] = await pool.query<Row[]>("SHOW GLOBAL STATUS LIKE 'wsrep_ready'");
+        if (rows[0]?.Value !== 'ON') throw new Error('The database cluster has no quorum.');
+      }
       await pool.query('SELECT 1 FROM images LIMIT 1');
     },
 

@@ -26,8 +26,13 @@ export function readEnv<Shape extends z.ZodRawShape>(
     result.error.issues.map((issue) => {
       const key = String(issue.path[0]);
       const value = given[key];
-      const found = value === undefined ? 'it is not set' : key.endsWith('_URL') ? 'not that' : JSON.stringify(value);
-      return `${key}: expected ${issue.message}; found ${found}`;
+      const found =
+        value === undefined
+          ? 'it is not set'
+          : key.endsWith('_URL')
+            ? 'found something else'
+            : `found ${JSON.stringify(value)}`;
+      return `${key}: expected ${issue.message}; ${found}`;
     }),
   );
 }

@@ -1,4 +1,3 @@
-import type { AddressInfo } from 'node:net';
 import { openDatabase } from '../lib/database.ts';
 import { openImageQueue } from '../lib/image-queue.ts';
 import { openImages } from '../lib/images.ts';
@@ -24,5 +23,5 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   const app = await buildApp({ db, images, queue, roots: config.IMAGE_ROOTS, log });
   await app.listen({ host: config.HOST, port: config.RECEIVER_PORT });
   onClose('http', () => app.close());
-  log.info({ port: (app.server.address() as AddressInfo).port, roots: config.IMAGE_ROOTS }, 'listening');
+  log.info({ roots: config.IMAGE_ROOTS }, 'photos are accepted from these folders');
 });

@@ -17,11 +17,13 @@ export interface PhotoJob {
   readonly knownHash?: string | null;
 }
 
-/** Errors lose their class between threads: what is permanent travels as data, what is thrown means "try again". */
 export type PhotoOutcome =
   | { readonly kind: 'described'; readonly photo: DescribedPhoto }
   | { readonly kind: 'unchanged'; readonly contentHash: string }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string; readonly contentHash: string | null };
+
+/** Errors lose their class between threads, and a worker that died throws too: so what is thrown here travels as data. */
+export type PhotoReply = PhotoOutcome | { readonly kind: 'broken'; readonly error: unknown };
 
 export interface DescribedPhoto {
   /** Largest first. */
@@ -50,7 +52,7 @@ export async function warmUp(): Promise<{ model: string; backend: string }> {
   return { model, backend };
 }
 
-export async function describePhoto(job: PhotoJob): Promise<PhotoOutcome> {
+export async function describePhoto(job: PhotoJob): Promise<PhotoReply> {
   let contentHash: string | null = null;
   try {
     const file = await readPhotoFile(job.path);
@@ -64,7 +66,7 @@ export async function describePhoto(job: PhotoJob): Promise<PhotoOutcome> {
     }
     return { kind: 'described', photo: { faces, width, height, contentHash } };
   } catch (error) {
-    if (!(error instanceof PermanentError)) throw error;
+    if (!(error instanceof PermanentError)) return { kind: 'broken', error };
     return { kind: 'refused', code: error.code, message: error.message, contentHash };
   }
 }

@@ -27,7 +27,10 @@ export async function readPhotoFile(path: string): Promise<Uint8Array> {
     const stat = await file.stat();
     if (!stat.isFile()) throw new PermanentError('file_not_regular', 'The path is not that of a regular file.');
     if (stat.size > MAX_FILE_BYTES) {
-      throw new PermanentError('image_too_large', `The file has ${stat.size} bytes; at most ${MAX_FILE_BYTES} are read.`);
+      throw new PermanentError(
+        'image_too_large',
+        `The file has ${stat.size} bytes; at most ${MAX_FILE_BYTES} are read.`,
+      );
     }
     return await file.readFile();
   } finally {

@@ -2,7 +2,7 @@ import { extname } from 'node:path';
 import { Piscina } from 'piscina';
 import { PermanentError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import type { PhotoJob, PhotoOutcome } from './describe-photo.ts';
+import type { DescribedPhoto, PhotoJob, PhotoOutcome, PhotoReply } from './describe-photo.ts';
 import type { EngineName } from './engine/create-engine.ts';
 import { createWaitingLine } from './waiting-line.ts';
 
@@ -54,32 +54,35 @@ export function openWorkerPool(options: {
     },
 
     async warmUp() {
-      const [first] = await Promise.all(
-        Array.from({ length: workers }, () => pool.run(undefined, { name: 'warmUp' })),
-      );
+      const [first] = await Promise.all(Array.from({ length: workers }, () => pool.run(undefined, { name: 'warmUp' })));
       return first;
     },
 
     async describe(job, { signal, evenIfFull } = {}) {
       const leave = await line.enter({ ...(signal && { signal }), ...(evenIfFull && { evenIfFull }) });
-      const threads = new Set(pool.threads);
       try {
-        return await pool.run(job, { name: 'describePhoto' });
-      } catch (error) {
-        // What the job itself threw leaves its thread alive.
-        if (pool.threads.every((thread) => threads.has(thread))) throw error;
-        throw new WorkerCrashError(error);
+        const reply = await runOn(pool, job);
+        if (reply.kind === 'broken') throw reply.error;
+        return reply;
       } finally {
         leave();
       }
     },
 
-    close: () => pool.close({ force: true }),
+    close: () => pool.destroy(),
   };
 }
 
+async function runOn(pool: Piscina, job: PhotoJob): Promise<PhotoReply> {
+  try {
+    return await pool.run(job, { name: 'describePhoto' });
+  } catch (error) {
+    throw new WorkerCrashError(error);
+  }
+}
+
 /** Turns what a worker refused into the error that it is. */
-export function expectDescribed(outcome: PhotoOutcome) {
+export function expectDescribed(outcome: PhotoOutcome): DescribedPhoto {
   if (outcome.kind === 'described') return outcome.photo;
   if (outcome.kind === 'refused') throw new PermanentError(outcome.code, outcome.message);
   throw new Error('A photo was skipped as unchanged although nobody named what it was before.');

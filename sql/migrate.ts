@@ -91,7 +91,7 @@ async function readMigrations(folder: URL): Promise<Migration[]> {
 /** Splits a file at each `;` that ends a line; comment lines go. */
 export function splitStatements(text: string): string[] {
   return text
-    .replace(/^\s*--.*$/gm, '')
+    .replace(/^[ \t]*--.*\n?/gm, '')
     .split(/;[ \t]*$/m)
     .map((statement) => statement.trim())
     .filter((statement) => statement !== '');

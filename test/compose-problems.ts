@@ -64,18 +64,18 @@ function findOwnProblems(name: string, service: ComposeService): string[] {
 
 /** Every word of a secret must be a variable that is required: no default, nothing written out. */
 function findClearSecrets({ environment = {}, command }: ComposeService): string[] {
-  const required = /^\$\{\w+:\?[^}]+\}$/;
+  const REQUIRED = '<required>';
+  const mark = (value: string) => value.replace(/\$\{\w+:\?[^}]+\}/g, REQUIRED);
+  const isClear = ([key, value]: [string, string]) => {
+    if (/PASSWORD|TOKEN|SECRET/.test(key)) return mark(value) !== REQUIRED;
+    const [, secret = REQUIRED] = /^\w+:\/\/(?:[^:@/]*:)?(.*)@[\w.-]+:\d+/.exec(mark(value)) ?? [];
+    return secret !== REQUIRED;
+  };
   return [
     ...Object.entries(environment)
-      .filter(([key, value]) => /PASSWORD|TOKEN|SECRET/.test(key) && !required.test(value))
+      .filter(isClear)
       .map(([key]) => key),
-    ...Object.entries(environment)
-      .filter(([, value]) => {
-        const [, secret] = /^\w+:\/\/(?:[^:@/]*:)?(.*)@[\w.-]+:\d+/.exec(value) ?? [];
-        return secret !== undefined && !required.test(secret);
-      })
-      .map(([key]) => key),
-    ...command.filter((word) => word.startsWith('--auth=') && !required.test(word.slice('--auth='.length))),
+    ...command.filter((word) => word.startsWith('--auth=') && mark(word) !== `--auth=${REQUIRED}`),
   ];
 }
 

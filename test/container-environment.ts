@@ -1,24 +1,25 @@
 import { existsSync } from 'node:fs';
+import { loadConfig as loadFrontendConfig } from '../frontend/config.ts';
 import { commonKeys, mysqlUrl, readEnv } from '../lib/env.ts';
+import { loadConfig as loadProcessorConfig } from '../processor/config.ts';
+import { loadConfig as loadReceiverConfig } from '../receiver/config.ts';
+import { loadConfig as loadRecognizerConfig } from '../recognizer/config.ts';
 
 type Environment = Record<string, string>;
-type LoadConfig = (environment: NodeJS.ProcessEnv) => unknown;
-
-const root = new URL('../', import.meta.url);
 
 /** What each command of the image reads. The migrations have no config.ts: their main.ts reads these keys. */
-const loaders = new Map<string, LoadConfig>([
+const loaders = new Map<string, (environment: NodeJS.ProcessEnv) => unknown>([
+  ['receiver', loadReceiverConfig],
+  ['processor', loadProcessorConfig],
+  ['recognizer', loadRecognizerConfig],
+  ['frontend', loadFrontendConfig],
   ['sql', (environment) => readEnv(environment, { ...commonKeys, MYSQL_URL: mysqlUrl() })],
 ]);
-for (const service of ['receiver', 'processor', 'recognizer', 'frontend']) {
-  const { loadConfig } = (await import(new URL(`${service}/config.ts`, root).href)) as { loadConfig: LoadConfig };
-  loaders.set(service, loadConfig);
-}
 
 /** `node dist/receiver/main.js` → `receiver`; undefined when the command starts nothing that exists in the tree. */
 export function serviceOf(command: readonly string[] | undefined): string | undefined {
   const [, service = ''] = /^node dist\/([a-z]+)\/main\.js$/.exec(command?.join(' ') ?? '') ?? [];
-  return loaders.has(service) && existsSync(new URL(`${service}/main.ts`, root)) ? service : undefined;
+  return loaders.has(service) && existsSync(new URL(`../${service}/main.ts`, import.meta.url)) ? service : undefined;
 }
 
 /** Loads the service's configuration from the environment, and tells which keys it looked at. */
@@ -38,9 +39,7 @@ function load(service: string, environment: Environment): { keys: Set<string>; c
 }
 
 /** Keys that some service reads. */
-function knownKeys(): Set<string> {
-  return new Set([...loaders.keys()].flatMap((service) => [...load(service, {}).keys]));
-}
+const known = new Set([...loaders.keys()].flatMap((service) => [...load(service, {}).keys]));
 
 /**
  * What is wrong with the environment of a container that runs a service.
@@ -55,7 +54,6 @@ export function findEnvironmentProblems(
   { own, shared = {}, interpolated = [] }: { own: Environment; shared?: Environment; interpolated?: string[] },
 ): string[] {
   const { keys, error } = load(service, { ...shared, ...own });
-  const known = knownKeys();
   return [
     ...(error === undefined ? [] : [`${label}: loadConfig refuses it: ${(error as Error).message}`]),
     ...Object.keys(own)

@@ -69,8 +69,7 @@ export const breakages: Breakage[] = [
   {
     name: 'a required key that is missing',
     target: 'Deployment/receiver',
-    change: (_, __, container) =>
-      set(container, { env: container.env?.filter(({ name }) => name !== 'IMAGE_ROOTS') }),
+    change: (_, __, container) => set(container, { env: container.env?.filter(({ name }) => name !== 'IMAGE_ROOTS') }),
     problem: /loadConfig refuses it.*\n.*IMAGE_ROOTS/,
   },
   {
@@ -101,7 +100,7 @@ export const breakages: Breakage[] = [
     name: 'a Service port other than the one inside',
     target: 'Service/receiver',
     change: (object) => set(object.spec?.ports?.[0], { port: 80 }),
-    problem: /http is 80, but 8000 inside[^]*Service receiver has no port 8000/,
+    problem: /http is 80, but 8000 inside[\s\S]*Service receiver has no port 8000/,
   },
   {
     name: 'an address of no Service',
@@ -166,7 +165,9 @@ export const breakages: Breakage[] = [
   {
     name: 'photos that a service can write',
     target: 'Deployment/receiver',
-    change: (_, __, container) => container.volumeMounts?.forEach((mount) => delete mount.readOnly),
+    change: (_, __, container) => {
+      for (const mount of container.volumeMounts ?? []) delete mount.readOnly;
+    },
     problem: /photos is not read-only/,
   },
   {

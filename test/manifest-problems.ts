@@ -82,7 +82,9 @@ function findSelectorProblems({ label, object, labels }: Workload, objects: read
     ? []
     : [`${label}: its selector does not match its pods`];
   if (object.kind !== 'StatefulSet') return problems;
-  const governing = objects.find(({ kind, metadata }) => kind === 'Service' && metadata.name === object.spec?.serviceName);
+  const governing = objects.find(
+    ({ kind, metadata }) => kind === 'Service' && metadata.name === object.spec?.serviceName,
+  );
   return governing?.spec?.clusterIP === 'None' ? problems : [...problems, `${label}: it has no headless service`];
 }
 
@@ -152,11 +154,14 @@ function resolveEnvironment(container: Container, objects: readonly KubernetesOb
   const interpolated: string[] = [];
   for (const { name, value, valueFrom } of container.env ?? []) {
     // Kubernetes puts in only what stands above, and leaves the rest as it is.
-    own[name] = (value ?? `word-of-${valueFrom?.secretKeyRef?.key}`).replace(/\$\((\w+)\)/g, (reference, key: string) => {
-      interpolated.push(key);
-      if (own[key] === undefined) problems.push(`${name}: ${reference} is not set above it`);
-      return own[key] ?? reference;
-    });
+    own[name] = (value ?? `word-of-${valueFrom?.secretKeyRef?.key}`).replace(
+      /\$\((\w+)\)/g,
+      (reference, key: string) => {
+        interpolated.push(key);
+        if (own[key] === undefined) problems.push(`${name}: ${reference} is not set above it`);
+        return own[key] ?? reference;
+      },
+    );
   }
   return { own, shared, interpolated, problems };
 }
@@ -174,7 +179,9 @@ function findConfigProblems({ label, pod }: Workload, container: Container, obje
   return [
     ...problems.map((problem) => `${at}: ${problem}`),
     ...findEnvironmentProblems(at, service, { own, shared, interpolated }),
-    ...(service === 'sql' || (ports.length === 1 && ports[0] === port) ? [] : [`${at}: port ${ports}, but ${port} is set`]),
+    ...(service === 'sql' || (ports.length === 1 && ports[0] === port)
+      ? []
+      : [`${at}: port ${ports}, but ${port} is set`]),
     ...((pod.terminationGracePeriodSeconds ?? 30) * 1000 > stopMs ? [] : [`${at}: is killed before it can stop`]),
     ...Object.entries(own).flatMap(([key, value]) => findAddressProblems(`${at}: ${key}`, value, objects)),
   ];

@@ -217,13 +217,25 @@ function parseUris(output: string): Package[] {
 
 async function describeRoot(root: string, withLoader: boolean): Promise<UnpackedPackages> {
   const folders: string[] = [];
-  for (const base of ['usr/lib', 'lib']) {
-    for (const name of await readdir(join(root, base)).catch(() => [])) {
-      if (/-linux-gnu/.test(name)) folders.push(join(root, base, name));
+  for (const base of ['usr/lib', 'lib'].map((name) => join(root, name))) {
+    const names = await readdir(base).catch(() => []);
+    for (const triplet of names.filter((name) => name.includes('-linux-gnu'))) {
+      folders.push(join(base, triplet), ...(await privateLibraryFolders(join(base, triplet))));
     }
-    if (existsSync(join(root, base))) folders.push(join(root, base));
+    if (names.length > 0) folders.push(base);
   }
   return { root, libraryPath: folders.join(':'), loader: withLoader ? await findLoader(folders) : null };
+}
+
+/** Such as pulseaudio/, which installed libraries find by an absolute path that is not theirs here. */
+async function privateLibraryFolders(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const found: string[] = [];
+  for (const entry of entries.filter((it) => it.isDirectory())) {
+    const names = await readdir(join(folder, entry.name));
+    if (names.some((name) => /^lib.*\.so/.test(name))) found.push(join(folder, entry.name));
+  }
+  return found;
 }
 
 async function findLoader(folders: readonly string[]): Promise<string | null> {

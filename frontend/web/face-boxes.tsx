@@ -20,7 +20,7 @@ export function FaceBoxes({ faces }: { faces: readonly Face[] }) {
           }}
         />
       ))}
-      {placeFaceLabels(faces).map(({ face, left, width, side, align }) => (
+      {placeFaceLabels(faces).map(({ face, text, left, width, side, align }) => (
         <span
           key={face.id}
           className="face-label"
@@ -33,7 +33,7 @@ export function FaceBoxes({ faces }: { faces: readonly Face[] }) {
             justifyContent: align,
           }}
         >
-          <span>{face.person?.name ?? 'Unknown'}</span>
+          <span>{text}</span>
         </span>
       ))}
     </span>

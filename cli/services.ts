@@ -1,0 +1,68 @@
+import { fileURLToPath } from 'node:url';
+import { credentials, Metadata } from '@grpc/grpc-js';
+import { HealthCheckClient } from '../proto/face.ts';
+import type { Program } from './supervise.ts';
+
+export const SERVICE_NAMES = ['recognizer', 'receiver', 'processor', 'frontend'] as const;
+export type ServiceName = (typeof SERVICE_NAMES)[number];
+
+/** The compiled project: this file's own folder's parent when it is compiled, `dist` when it runs from source. */
+const COMPILED = new URL(import.meta.url.endsWith('.ts') ? '../dist/' : '../', import.meta.url);
+/** The recognizer loads its networks and reads the known people first. */
+const READY_WITHIN_MS = 120_000;
+const ASK_TIMEOUT_MS = 2_000;
+
+/**
+ * How to run a service as a child process, with `env` as its whole environment, and how to see that it is ready: the
+ * receiver and the processor by `GET /readyz`, the frontend by `GET /healthz`, the recognizer by its HealthCheck over gRPC.
+ */
+export function describeService(name: ServiceName, env: NodeJS.ProcessEnv, host: string, port: number): Program {
+  return {
+    name,
+    command: process.execPath,
+    args: ['--enable-source-maps', fileURLToPath(new URL(`${name}/main.js`, COMPILED))],
+    env: { ...env, [`${name.toUpperCase()}_PORT`]: String(port) },
+    ready: (signal) => askService(name, host, port, signal),
+    readyWithinMs: READY_WITHIN_MS,
+    stopSignal: 'SIGTERM',
+    stopWithinMs: shutdownTimeout(env) + 2_000,
+  };
+}
+
+/** The service's own deadline for finishing what is in hand, ms. */
+function shutdownTimeout(env: NodeJS.ProcessEnv): number {
+  const given = Number(env.SHUTDOWN_TIMEOUT_MS);
+  return Number.isInteger(given) && given > 0 ? given : 25_000;
+}
+
+/** Throws unless the service can work. */
+export async function askService(name: ServiceName, host: string, port: number, signal: AbortSignal): Promise<void> {
+  if (name === 'recognizer') return askRecognizer(host, port);
+  await askHttp(`http://${urlHost(host)}:${port}/${name === 'frontend' ? 'healthz' : 'readyz'}`, signal);
+}
+
+/** Throws unless a GET of the URL is answered with 2xx. */
+export async function askHttp(url: string, signal: AbortSignal): Promise<void> {
+  const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]) });
+  const body = await response.text();
+  if (!response.ok) throw new Error(`${url} answers ${response.status} ${body.slice(0, 300)}`);
+}
+
+function askRecognizer(host: string, port: number): Promise<void> {
+  const client = new HealthCheckClient(`${urlHost(host)}:${port}`, credentials.createInsecure());
+  const deadline = Date.now() + ASK_TIMEOUT_MS;
+  return new Promise<void>((resolve, reject) => {
+    client.healthCheck({}, new Metadata(), { deadline }, (error, answer) => {
+      if (error) reject(error);
+      else if (answer.ready) resolve();
+      else reject(new Error('the recognizer is not ready yet'));
+    });
+  }).finally(() => client.close());
+}
+
+/** A host as it is written in a URL; an address that means "all of this machine" is reached at loopback. */
+export function urlHost(host: string): string {
+  if (host === '0.0.0.0' || host === '') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest';
+import type { Face, Recognition } from '../proto/face.ts';
+import { toOutcome } from './to-outcome.ts';
+
+const people = {
+  findPersonByImage: async (imageName: string) => (imageName === 'hannibal_1.jpg' ? { id: 7, name: 'Hannibal' } : null),
+};
+
+const box = { left: 0.1, top: 0.2, width: 0.3, height: 0.4 };
+const stranger: Face = { box, confidence: 0.9, descriptor: [0.5], match: undefined, nearestDistance: 0.7 };
+
+function known(personId: number, distance: number): Face {
+  const match = {
+    personId,
+    personName: 'A',
+    imageName: 'hannibal_1.jpg',
+    personImageId: personId * 10,
+    distance,
+    similarity: 0.6,
+  };
+  return { ...stranger, match, nearestDistance: distance };
+}
+
+function answer(faces: Face[]) {
+  const recognition: Recognition = { faces, width: 640, height: 480, model: 'm', threshold: 0.55, galleryRevision: 3 };
+  return { imageName: 'not_found', recognition };
+}
+
+test('the best match among the faces is the person of the image', async () => {
+  const outcome = await toOutcome(answer([stranger, known(1, 0.5), known(2, 0.3)]), people);
+  expect(outcome).toMatchObject({ status: 'matched', personId: 2, width: 640, height: 480 });
+  expect(outcome).toHaveProperty('faces.length', 3);
+  expect(outcome).toHaveProperty('faces.0', {
+    ...{ box, confidence: 0.9, descriptor: [0.5], model: 'm', personId: null, personImageId: null },
+    ...{ distance: 0.7, threshold: 0.55, galleryRevision: 3 },
+  });
+  expect(outcome).toHaveProperty('faces.2.personImageId', 20);
+});
+
+test('faces that nobody knows make it unknown; no face at all, no_face', async () => {
+  expect(await toOutcome(answer([stranger]), people)).toMatchObject({ status: 'unknown', personId: null });
+  expect(await toOutcome(answer([]), people)).toMatchObject({ status: 'no_face', personId: null, faces: [] });
+});
+
+test('a recognizer without a database names a photo; its person is found as the reference system does', async () => {
+  const outcome = await toOutcome(answer([known(0, 0.4)]), people);
+  expect(outcome).toMatchObject({ status: 'matched', personId: 7 });
+  expect(outcome).toHaveProperty('faces.0.personImageId', null);
+});
+
+test('a reference recognizer answers with a name only', async () => {
+  const only = (imageName: string) => toOutcome({ imageName, recognition: undefined }, people);
+  expect(await only('hannibal_1.jpg')).toMatchObject({ status: 'matched', personId: 7, width: null });
+  expect(await only('not_found')).toMatchObject({ status: 'unknown', faces: [] });
+  await expect(only('nobody.jpg')).rejects.toThrow(/person_images/);
+});

@@ -1,0 +1,26 @@
+import { availableParallelism } from 'node:os';
+import { choice, commonKeys, decimal, folder, folders, integer, mysqlUrl, port, readEnv } from '../lib/env.ts';
+import { DEFAULT_THRESHOLD } from '../lib/similarity.ts';
+import { ENGINES } from './engine/create-engine.ts';
+
+export type Config = ReturnType<typeof loadConfig>;
+
+/** @throws ConfigError naming every key that is missing or wrong */
+export function loadConfig(environment: NodeJS.ProcessEnv) {
+  return readEnv(environment, {
+    ...commonKeys,
+    RECOGNIZER_PORT: port(50051),
+    /** Without it the recognizer runs alone on the folder KNOWN_PEOPLE. */
+    MYSQL_URL: mysqlUrl().optional(),
+    IMAGE_ROOTS: folders(),
+    KNOWN_PEOPLE: folder().optional(),
+    RECOGNIZER_ENGINE: choice(ENGINES),
+    /** Worker threads, each with its own networks in memory (about 400 MB). */
+    RECOGNIZER_WORKERS: integer({ min: 1, max: 256, fallback: Math.min(availableParallelism(), 4) }),
+    /** Photos that may wait for a worker before callers are told to come back later. */
+    RECOGNIZER_QUEUE: integer({ min: 0, max: 100_000, fallback: 64 }),
+    /** The largest Euclidean distance of two descriptors that counts as the same person. */
+    MATCH_THRESHOLD: decimal({ min: 0, max: 2, fallback: DEFAULT_THRESHOLD }),
+    GALLERY_POLL_MS: integer({ min: 50, max: 3_600_000, fallback: 2000 }),
+  });
+}

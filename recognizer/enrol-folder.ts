@@ -1,0 +1,141 @@
+import { messageOf } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import type { KnownPhoto } from '../lib/people.ts';
+import { type KnownFile, listKnownFiles } from './known-people.ts';
+import type { KnownPhotos } from './known-photos.ts';
+import type { WorkerPool } from './worker-pool.ts';
+
+/** `person_images.image_name` holds no more characters. */
+const MAX_IMAGE_NAME = 255;
+/** A photo of which workers die is not fed to them for ever. */
+const MAX_CRASHES = 3;
+const PROGRESS_MS = 10_000;
+/** From this many new photos on, progress is worth a line in the log. */
+const MANY_PHOTOS = 20;
+
+export interface Enrolment {
+  readonly folder: string;
+  readonly photos: KnownPhotos;
+  readonly model: string;
+  readonly pool: WorkerPool;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  /** How often each state of a file has gone wrong for a reason that may pass. */
+  readonly crashes: Map<string, number>;
+}
+
+/**
+ * Brings what is kept of the known photos up to date with the folder: new and changed photos are encoded, all others are
+ * left alone. Whatever cannot serve is recorded with the reason, and looked at again when its file changes.
+ *
+ * @returns how many photos were encoded or refused
+ */
+export async function enrolFolder(enrolment: Enrolment): Promise<number> {
+  const { folder, photos, model, log, pool, signal } = enrolment;
+  const files = (await listKnownFiles(folder)).filter((file) => file.imageName.length <= MAX_IMAGE_NAME);
+  const kept = new Map((await photos.listKnownPhotos()).map((photo) => [photo.imageName, photo]));
+  photos.forgetOthers?.(new Set(files.map((file) => file.imageName)));
+
+  const waiting = files.filter((file) => !isUpToDate(kept.get(file.imageName), file, model));
+  const progress = reportProgress(log, waiting.length);
+  let changed = 0;
+  const work = async () => {
+    for (let file = waiting.shift(); file !== undefined && !signal.aborted; file = waiting.shift()) {
+      if (await enrolFile(enrolment, file, kept.get(file.imageName))) changed++;
+      progress.advance();
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: pool.workers }, work));
+  } finally {
+    progress.stop();
+  }
+  return changed;
+}
+
+function isUpToDate(kept: KnownPhoto | undefined, file: KnownFile, model: string): boolean {
+  return kept?.model === model && kept.fileSize === file.size && kept.fileMtimeMs === file.mtimeMs;
+}
+
+/** @returns whether anything about the person's face is different now */
+async function enrolFile(enrolment: Enrolment, file: KnownFile, kept: KnownPhoto | undefined): Promise<boolean> {
+  const { photos, model, log } = enrolment;
+  const state = { fileSize: file.size, fileMtimeMs: file.mtimeMs };
+  const knownHash = kept?.model === model ? kept.contentHash : null;
+  const found = await lookAtFile(enrolment, file, knownHash);
+  if (found === 'later') return false;
+  if (found === 'unchanged') {
+    await photos.touchKnownPhoto(file.imageName, state);
+    return false;
+  }
+  if (found.failure !== null) {
+    log.warn({ image: file.imageName, reason: found.failure }, 'a known photo cannot be used');
+  }
+  await photos.recordKnownPhoto({
+    ...found,
+    ...state,
+    imageName: file.imageName,
+    personName: file.personName,
+    model,
+  });
+  log.debug({ image: file.imageName, person: file.personName }, 'known photo recorded');
+  return true;
+}
+
+type Findings = { descriptor: Float32Array | null; failure: string | null; contentHash: string };
+
+async function lookAtFile(
+  enrolment: Enrolment,
+  file: KnownFile,
+  knownHash: string | null,
+): Promise<Findings | 'unchanged' | 'later'> {
+  const { pool, log, signal } = enrolment;
+  try {
+    const outcome = await pool.describe({ path: file.path, knownHash }, { signal, evenIfFull: true });
+    if (outcome.kind === 'unchanged') return 'unchanged';
+    if (outcome.kind === 'refused') return refusal(outcome.message, outcome.contentHash);
+    const { faces, contentHash } = outcome.photo;
+    const [largest] = faces;
+    if (largest === undefined) return refusal('There is no face in the photo.', contentHash);
+    if (faces.length > 1) {
+      log.warn(
+        { image: file.imageName, faces: faces.length },
+        'a known photo shows several faces: the largest is taken',
+      );
+    }
+    return { descriptor: largest.descriptor, failure: null, contentHash };
+  } catch (error) {
+    if (signal.aborted) return 'later';
+    return tryLater(enrolment, file, error);
+  }
+}
+
+function tryLater({ crashes, log }: Enrolment, file: KnownFile, error: unknown): Findings | 'later' {
+  const state = `${file.imageName} ${file.size} ${file.mtimeMs}`;
+  const count = (crashes.get(state) ?? 0) + 1;
+  crashes.set(state, count);
+  if (count >= MAX_CRASHES) return refusal(`The photo could not be looked at: ${messageOf(error)}`, null);
+  log.warn({ image: file.imageName, err: error }, 'a known photo could not be looked at, and will be tried again');
+  return 'later';
+}
+
+/** The hash is unknown where the file could not even be read; no content has the empty one. */
+function refusal(failure: string, contentHash: string | null): Findings {
+  return { descriptor: null, failure, contentHash: contentHash ?? '' };
+}
+
+function reportProgress(log: Log, total: number) {
+  let done = 0;
+  const report = () => log.info({ done, total }, 'encoding known photos');
+  const timer = total >= MANY_PHOTOS ? setInterval(report, PROGRESS_MS) : undefined;
+  if (timer) report();
+  return {
+    advance: () => {
+      done++;
+    },
+    stop: () => {
+      clearInterval(timer);
+      if (total > 0) log.info({ done, total }, 'known photos encoded');
+    },
+  };
+}

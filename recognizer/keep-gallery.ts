@@ -1,0 +1,128 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Log } from '../lib/log.ts';
+import { type Enrolment, enrolFolder } from './enrol-folder.ts';
+import type { Gallery } from './gallery.ts';
+import type { KnownPhotos } from './known-photos.ts';
+import type { WorkerPool } from './worker-pool.ts';
+
+/** Plain SQL does not count the gallery's revision up: what was changed by it is seen after this time at the latest. */
+const RELOAD_MS = 30_000;
+/** Looking for changes may take this share of the time, however large the gallery or slow the disk. */
+const POLL_SHARE = 20;
+/** A folder that takes longer to encode keeps nobody waiting: those who are known already can be recognised. */
+const READY_AFTER_MS = 60_000;
+
+export interface GalleryKeeper {
+  /** Settles when the gallery holds everybody, or everybody but those of a huge folder. */
+  readonly loaded: Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Keeps the gallery in memory like the database, and the database like the folder of known photos, until it is closed. */
+export function keepGallery(options: {
+  gallery: Gallery;
+  photos: KnownPhotos;
+  /** Null when known people come from the database only. */
+  folder: string | null;
+  model: string;
+  pool: WorkerPool;
+  log: Log;
+  pollMs: number;
+}): GalleryKeeper {
+  const { folder, log, pollMs } = options;
+  const stop = new AbortController();
+  const { signal } = stop;
+  const follow = followPhotos(options);
+  const enrolment = { ...options, signal, crashes: new Map<string, number>() };
+
+  const following = repeat(() => follow(false), {
+    pollMs,
+    signal,
+    log,
+    failure: 'the gallery cannot be read: the one in memory stays',
+  });
+  const enrolling =
+    folder === null
+      ? { once: Promise.resolve(), ended: Promise.resolve() }
+      : repeat(() => enrolAndFollow({ ...enrolment, folder }, follow), {
+          pollMs,
+          signal,
+          log,
+          failure: 'the folder of known people cannot be enrolled: those already known stay',
+        });
+  const patience = sleep(READY_AFTER_MS, undefined, { signal, ref: false }).catch(() => undefined);
+
+  return {
+    loaded: following.once.then(() => Promise.race([enrolling.once, patience])),
+    async close() {
+      stop.abort();
+      await Promise.all([following.ended, enrolling.ended]);
+    },
+  };
+}
+
+type Follow = (force: boolean) => Promise<void>;
+
+function followPhotos({
+  gallery,
+  photos,
+  model,
+  log,
+}: {
+  gallery: Gallery;
+  photos: KnownPhotos;
+  model: string;
+  log: Log;
+}): Follow {
+  let seenRevision = -1;
+  let reloadAt = 0;
+  return async (force) => {
+    const revision = await photos.galleryRevision();
+    if (!force && revision === seenRevision && Date.now() < reloadAt) return;
+    const started = Date.now();
+    const loaded = await photos.loadGallery(model);
+    if (loaded.entries.length !== gallery.size) log.info({ knownFaces: loaded.entries.length }, 'gallery loaded');
+    gallery.replace(loaded.entries, loaded.revision);
+    seenRevision = loaded.revision;
+    reloadAt = Date.now() + Math.max(RELOAD_MS, POLL_SHARE * (Date.now() - started));
+  };
+}
+
+async function enrolAndFollow(enrolment: Enrolment, follow: Follow): Promise<void> {
+  const changed = await enrolFolder(enrolment);
+  if (changed > 0) await follow(true);
+}
+
+/**
+ * Does `work` again and again. What it throws is logged once per outage.
+ *
+ * @returns `once`: the work has succeeded for the first time; `ended`: it will not be done again
+ */
+function repeat(
+  work: () => Promise<void>,
+  options: { pollMs: number; signal: AbortSignal; log: Log; failure: string },
+): { once: Promise<void>; ended: Promise<void> } {
+  const { pollMs, signal, log, failure } = options;
+  let succeed: () => void;
+  const once = new Promise<void>((resolve) => {
+    succeed = resolve;
+  });
+  const loop = async () => {
+    let broken = false;
+    while (!signal.aborted) {
+      const started = Date.now();
+      try {
+        await work();
+        if (broken) log.info('back to normal');
+        broken = false;
+        succeed();
+      } catch (error) {
+        if (!broken && !signal.aborted) log.error({ err: error }, failure);
+        broken = true;
+      }
+      const pause = Math.max(pollMs, POLL_SHARE * (Date.now() - started));
+      await sleep(pause, undefined, { signal }).catch(() => undefined);
+    }
+  };
+  return { once, ended: loop() };
+}

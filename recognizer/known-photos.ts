@@ -1,0 +1,41 @@
+import type { EncodedPhoto, GalleryEntry, People } from '../lib/people.ts';
+
+/** Where descriptors of known photos are kept: the database, or memory when the recognizer runs alone. */
+export interface KnownPhotos
+  extends Pick<People, 'galleryRevision' | 'loadGallery' | 'listKnownPhotos' | 'recordKnownPhoto' | 'touchKnownPhoto'> {
+  /** Only in memory: photos that have left the folder are not known any more. A database keeps them. */
+  forgetOthers?(imageNames: ReadonlySet<string>): void;
+}
+
+/** Keeps known photos for as long as the process lives; people have no ids, rows have none, and the revision stays 0. */
+export function keepKnownPhotosInMemory(): KnownPhotos {
+  const photos = new Map<string, EncodedPhoto>();
+
+  return {
+    galleryRevision: async () => 0,
+
+    async loadGallery(model) {
+      const entries = [...photos.values()].flatMap(({ imageName, personName, descriptor, ...photo }): GalleryEntry[] =>
+        descriptor === null || photo.model !== model
+          ? []
+          : [{ personImageId: 0, personId: 0, personName, imageName, descriptor }],
+      );
+      return { revision: 0, entries };
+    },
+
+    listKnownPhotos: async () => [...photos.values()],
+
+    async recordKnownPhoto(photo) {
+      photos.set(photo.imageName, photo);
+    },
+
+    async touchKnownPhoto(imageName, file) {
+      const photo = photos.get(imageName);
+      if (photo) photos.set(imageName, { ...photo, ...file });
+    },
+
+    forgetOthers(imageNames) {
+      for (const imageName of photos.keys()) if (!imageNames.has(imageName)) photos.delete(imageName);
+    },
+  };
+}

@@ -1,0 +1,49 @@
+import { openDatabase } from '../lib/database.ts';
+import { createLog } from '../lib/log.ts';
+import { openPeople } from '../lib/people.ts';
+import { loadOrExit, run } from '../lib/run.ts';
+import { loadConfig } from './config.ts';
+import { createGallery } from './gallery.ts';
+import { identify } from './identify.ts';
+import { keepGallery } from './keep-gallery.ts';
+import { keepKnownPhotosInMemory } from './known-photos.ts';
+import { serveRecognizer } from './server.ts';
+import { openWorkerPool } from './worker-pool.ts';
+
+const config = loadOrExit(() => loadConfig(process.env));
+const log = createLog('recognizer', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
+
+await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClose }) => {
+  const pool = openWorkerPool({
+    engine: config.RECOGNIZER_ENGINE,
+    workers: config.RECOGNIZER_WORKERS,
+    maxWaiting: config.RECOGNIZER_QUEUE,
+    log,
+  });
+  onClose('workers', () => pool.close());
+  const database = config.MYSQL_URL === undefined ? null : openDatabase(config.MYSQL_URL);
+  onClose('database', () => database?.close());
+  const server = await serveRecognizer({ host: config.HOST, port: config.RECOGNIZER_PORT, log });
+  onClose('server', () => server.close());
+  log.info({ port: server.port, workers: pool.workers, database: database !== null }, 'listening');
+
+  const { model, backend } = await pool.warmUp();
+  log.info({ backend, model }, 'networks loaded');
+  const gallery = createGallery(config.MATCH_THRESHOLD);
+  const photos = database === null ? keepKnownPhotosInMemory() : openPeople(database);
+  const keeper = keepGallery({
+    gallery,
+    photos,
+    folder: config.KNOWN_PEOPLE ?? null,
+    model,
+    pool,
+    log,
+    pollMs: config.GALLERY_POLL_MS,
+  });
+  onClose('gallery', () => keeper.close());
+  await keeper.loaded;
+  server.becomeReady((path, signal) =>
+    identify({ roots: config.IMAGE_ROOTS, threshold: config.MATCH_THRESHOLD, model, pool, gallery }, path, signal),
+  );
+  log.info({ knownFaces: gallery.size }, 'ready');
+});

@@ -1,0 +1,216 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import mysql from 'mysql2/promise';
+import { inject } from 'vitest';
+import { chooseCacheFolder } from '../cli/cache-folder.ts';
+import { chooseFreePort } from '../cli/free-port.ts';
+import { describeEnding, type Ending, spawnGuarded } from '../cli/guarded-process.ts';
+import { messageOf } from '../cli/launch-error.ts';
+import { describeDatabaseProgram } from '../cli/servers/database-program.ts';
+import { prepareDatabase } from '../cli/servers/database-server.ts';
+import { canUnpackOtherReleases, isDebianLike, unpackDebianPackages } from '../cli/servers/debian-packages.ts';
+import { findInFolders, findOnPath } from '../cli/servers/find-program.ts';
+import { askHttp, askService, describeService, type ServiceName } from '../cli/services.ts';
+import { supervise, waitUntil } from '../cli/supervise.ts';
+import { migrate } from '../sql/migrate.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** `mysql://…/faceflow` of the run's database server; its user owns every database `faceflow_…`. */
+    mysqlUrl: string;
+    natsUrl: string;
+  }
+}
+
+/** What could not be made available on this machine, and why: for `test.skipIf`. */
+export interface Unavailable {
+  skip: string;
+}
+
+const PROJECT = fileURLToPath(new URL('..', import.meta.url));
+
+/** Where downloaded packages are kept between runs. */
+export function testCacheFolder(): string {
+  return chooseCacheFolder(process.env, PROJECT, join(tmpdir(), `faceflow-test-cache-${process.getuid?.() ?? 0}`));
+}
+
+/** The NATS server of this run; streams on it are told apart by createStreamName. */
+export function natsUrl(): string {
+  return inject('natsUrl');
+}
+
+export interface TestDatabase {
+  url: string;
+  drop(): Promise<void>;
+}
+
+/** A fresh database with the current schema (or, with `migrated: false`, an empty one) on the run's server or on `server`. */
+export async function createDatabase(options: { migrated?: boolean; server?: string } = {}): Promise<TestDatabase> {
+  const server = options.server ?? inject('mysqlUrl');
+  const name = `faceflow_test_${randomUUID().replaceAll('-', '').slice(0, 16)}`;
+  const run = async (sql: string) => {
+    const connection = await mysql.createConnection({ uri: server });
+    await connection.query(sql).finally(() => connection.end());
+  };
+  await run(`CREATE DATABASE ${name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci`);
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  if (options.migrated ?? true) await migrate(url.href);
+  return { url: url.href, drop: () => run(`DROP DATABASE IF EXISTS ${name}`) };
+}
+
+/** A name for a stream (or a consumer) that no other test uses. */
+export function createStreamName(): string {
+  return `TEST_${randomUUID().replaceAll('-', '').slice(0, 16).toUpperCase()}`;
+}
+
+export interface RunningService {
+  readonly pid: number;
+  /** Where it listens; for the processor, its health port. */
+  readonly port: number;
+  /** Everything that it has printed until now, both streams. */
+  log(): string;
+  /** SIGTERM, and waits; SIGKILL after 30 s. */
+  stop(): Promise<Ending>;
+  kill(signal: NodeJS.Signals): void;
+  readonly exited: Promise<Ending>;
+}
+
+export interface StartServiceOptions {
+  /**
+   * What is waited for: by default what the launcher waits for (see describeService); `/healthz` for a receiver or a
+   * processor that is to live without its servers; `false` for nothing at all.
+   */
+  ready?: '/healthz' | '/readyz' | false;
+}
+
+/**
+ * Runs the compiled service as a child process on a free port, with nothing in its environment but `env` and what every
+ * program needs. It dies with the test process. Throws with the service's own output when it does not become ready.
+ */
+export async function startService(
+  name: ServiceName,
+  env: Record<string, string>,
+  options: StartServiceOptions = {},
+): Promise<RunningService> {
+  const given = Number(env[`${name.toUpperCase()}_PORT`] ?? 0);
+  const port = given || (await chooseFreePort());
+  const { PATH = '', HOME = '', TMPDIR = tmpdir() } = process.env;
+  const program = describeService(name, { PATH, HOME, TMPDIR, ...env }, '127.0.0.1', port);
+  const child = await spawnGuarded(program.command, program.args, { env: program.env, killAfterMs: 5_000 });
+  let printed = '';
+  for (const input of [child.stdout, child.stderr]) {
+    createInterface({ input }).on('line', (line) => {
+      printed += `${line}\n`;
+    });
+  }
+  const { ready } = options;
+  const check = (signal: AbortSignal) =>
+    ready ? askHttp(`http://127.0.0.1:${port}${ready}`, signal) : askService(name, '127.0.0.1', port, signal);
+  if (ready !== false) {
+    const giveUp = new AbortController();
+    const dead = child.ended.then((ending) => {
+      giveUp.abort();
+      throw new Error(describeEnding(ending));
+    });
+    dead.catch(() => {});
+    const limit = AbortSignal.any([giveUp.signal, AbortSignal.timeout(program.readyWithinMs)]);
+    try {
+      await Promise.race([dead, waitUntil(check, limit)]);
+    } catch (error) {
+      await child.stop('SIGKILL', 0);
+      throw new Error(`${name} did not become ready: ${messageOf(error)}\n${printed}`, { cause: error });
+    }
+  }
+  return {
+    pid: child.pid,
+    port,
+    log: () => printed,
+    stop: () => child.stop('SIGTERM', 30_000),
+    kill: child.kill,
+    exited: child.ended,
+  };
+}
+
+export interface TestServer {
+  /** `mysql://…/faceflow`, for `createDatabase({ server })`. */
+  url: string;
+  version: string;
+  stop(): Promise<void>;
+}
+
+/**
+ * A real MySQL (not MariaDB), from Debian sid's packages and with sid's own libraries, whatever Debian this is.
+ * Downloads 60 MB the first time.
+ */
+export async function startMysqlServer(): Promise<TestServer | Unavailable> {
+  if (!canUnpackOtherReleases()) return { skip: 'MySQL is taken from Debian sid, and this machine is not a Debian' };
+  const packages = await unpackDebianPackages(['mysql-server-core'], {
+    cacheFolder: testCacheFolder(),
+    release: 'sid',
+  });
+  const file = join(packages.root, 'usr/sbin/mysqld');
+  const program = await describeDatabaseProgram({ file, libraryPath: packages.libraryPath, loader: packages.loader });
+  const folder = await mkdtemp(join(tmpdir(), 'faceflow-mysql-'));
+  const removeFolder = () => rm(folder, { recursive: true, force: true });
+  try {
+    const prepared = await prepareDatabase(program, folder);
+    const server = await supervise(prepared.program, { onLine: () => {}, onEvent: () => {} });
+    const stop = async () => {
+      await server.stop();
+      await removeFolder();
+    };
+    return { url: prepared.url, version: program.version, stop };
+  } catch (error) {
+    await removeFolder();
+    throw error;
+  }
+}
+
+export interface Chromium {
+  executablePath: string;
+  /** For playwright's `env`: where its libraries and fonts are. */
+  env: Record<string, string>;
+  /** For playwright's `args`. */
+  args: string[];
+}
+
+const BROWSER_NAMES = ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome'];
+const BROWSER_PACKAGES = ['chromium-headless-shell', 'fonts-dejavu-core', 'fontconfig-config'];
+
+/** A Chromium for playwright: `CHROMIUM_PATH`, one on the PATH, or Debian's headless shell (96 MB the first time). */
+export async function findChromium(): Promise<Chromium | Unavailable> {
+  // Chromium's sandbox refuses to work for root, and in most containers.
+  const args = ['--no-sandbox'];
+  const installed =
+    process.env.CHROMIUM_PATH ?? BROWSER_NAMES.map((name) => findOnPath(name)).find((it) => it !== null);
+  const base = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? tmpdir() };
+  if (installed) return { executablePath: installed, env: base, args };
+  if (!isDebianLike())
+    return { skip: 'no Chromium on the PATH (or in CHROMIUM_PATH), and this machine is not a Debian' };
+  const { root, libraryPath } = await unpackDebianPackages(BROWSER_PACKAGES, { cacheFolder: testCacheFolder() });
+  // What lies in usr/bin is a script that looks for the browser in the real /usr/lib.
+  const executablePath = findInFolders('chromium-headless-shell', [join(root, 'usr/lib/chromium')]);
+  if (!executablePath) throw new Error(`no usr/lib/chromium/chromium-headless-shell in ${root}`);
+  const fontconfig = await writeFontConfiguration(root);
+  return { executablePath, env: { ...base, LD_LIBRARY_PATH: libraryPath, FONTCONFIG_FILE: fontconfig }, args };
+}
+
+/** Without fonts of its own the page would render as boxes. */
+async function writeFontConfiguration(root: string): Promise<string> {
+  const file = join(root, 'faceflow-fonts.conf');
+  if (existsSync(file)) return file;
+  const cache = join(tmpdir(), `faceflow-fonts-${process.getuid?.() ?? 0}`);
+  await mkdir(cache, { recursive: true });
+  const folders = [join(root, 'usr/share/fonts'), '/usr/share/fonts'].map((it) => `<dir>${it}</dir>`).join('');
+  await writeFile(
+    file,
+    `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>${folders}<cachedir>${cache}</cachedir></fontconfig>\n`,
+  );
+  return file;
+}
