@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { Log } from '../lib/log.ts';
-import { forwardToReceiver } from './forward-to-receiver.ts';
+import { forwardToReceiver, isForwarded } from './forward-to-receiver.ts';
 import { setSecurityHeaders } from './security-headers.ts';
 import { findPageFolder, servePage } from './serve-page.ts';
 
@@ -25,7 +25,9 @@ export async function buildApp(options: {
     genReqId: () => randomUUID(),
     forceCloseConnections: true,
   });
-  app.addHook('onSend', async (_request, reply) => setSecurityHeaders(reply));
+  app.addHook('onSend', async (request, reply) => {
+    setSecurityHeaders(reply, isForwarded(request.url) ? 'content' : 'page');
+  });
   app.get('/healthz', () => ({ status: 'ok' }));
   app.get('/readyz', () => ({ status: 'ready' }));
   await forwardToReceiver(app, options.log, options.receiverUrl);

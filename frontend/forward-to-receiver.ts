@@ -48,6 +48,10 @@ export async function forwardToReceiver(app: FastifyInstance, log: Log, receiver
   }
 }
 
+export function isForwarded(url: string): boolean {
+  return prefixes.some((prefix) => url.startsWith(prefix));
+}
+
 function sendUnavailable(reply: FastifyReply): void {
   reply.code(502).send({
     error: {

@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify';
 
-/** Only what this origin serves, nothing inline, and never inside somebody else's frame. */
-const contentSecurityPolicy = [
+/** The page: only what this origin serves, nothing inline, and never inside somebody else's frame. */
+const pagePolicy = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",
@@ -12,10 +12,23 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** For every answer, also those that are passed on from the receiver. */
-export function setSecurityHeaders(reply: FastifyReply): void {
+/**
+ * What the receiver hands out: whatever somebody's file turns out to be, opened by itself it must not act on this
+ * origin. Browsers lay out a picture in a tab of its own with an inline style.
+ */
+const contentPolicy = [
+  "default-src 'none'",
+  "img-src 'self'",
+  "media-src 'self'",
+  "style-src 'unsafe-inline'",
+  "frame-ancestors 'none'",
+  'sandbox',
+].join('; ');
+
+/** For every answer; `content` for those that are passed on from the receiver. */
+export function setSecurityHeaders(reply: FastifyReply, kind: 'page' | 'content'): void {
   reply.headers({
-    'content-security-policy': contentSecurityPolicy,
+    'content-security-policy': kind === 'page' ? pagePolicy : contentPolicy,
     'x-content-type-options': 'nosniff',
     'x-frame-options': 'DENY',
     'referrer-policy': 'no-referrer',

@@ -9,6 +9,7 @@ import {
   validatorCompiler,
 } from 'fastify-type-provider-zod';
 import type { Database } from '../lib/database.ts';
+import { messageOf } from '../lib/errors.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
@@ -64,13 +65,18 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
 
 /** The reference system reads JSON whatever the Content-Type says, and plain `curl -d` sends that of a form. */
 function parseEveryBodyAsJson(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request) => {
+    const { headers } = request.raw;
+    const hasBody = Number(headers['content-length']) > 0 || headers['transfer-encoding'] !== undefined;
+    if (hasBody) headers['content-type'] = 'application/json';
+    else delete headers['content-type'];
+  });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
     try {
       done(null, JSON.parse(String(body)));
     } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
-      done(new HttpError(400, 'invalid_json', `The body is not valid JSON: ${problem}`));
+      done(new HttpError(400, 'invalid_json', `The body is not valid JSON: ${messageOf(error)}`));
     }
   });
 }

@@ -39,7 +39,6 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
 /** What Fastify itself refuses, in our codes. */
 const CODE_OF_FASTIFY: Readonly<Record<string, string>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
-  FST_ERR_CTP_EMPTY_JSON_BODY: 'body_empty',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid_content_length',
   FST_ERR_BAD_URL: 'invalid_url',
 };

@@ -13,7 +13,7 @@ import { openWorkerPool } from './worker-pool.ts';
 const config = loadOrExit(() => loadConfig(process.env));
 const log = createLog('recognizer', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
 
-await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClose }) => {
+await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClose, signal }) => {
   const pool = openWorkerPool({
     engine: config.RECOGNIZER_ENGINE,
     workers: config.RECOGNIZER_WORKERS,
@@ -42,6 +42,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   });
   onClose('gallery', () => keeper.close());
   await keeper.loaded;
+  if (signal.aborted) return;
   server.becomeReady((path, signal) =>
     identify({ roots: config.IMAGE_ROOTS, threshold: config.MATCH_THRESHOLD, model, pool, gallery }, path, signal),
   );

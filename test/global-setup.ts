@@ -13,6 +13,8 @@ import { testCacheFolder } from './servers.ts';
  * `MYSQL_URL` and `NATS_URL`, or programs on the PATH, are used where they exist). They die with this process.
  */
 export default async function startServersOfTheRun(project: TestProject): Promise<() => Promise<void>> {
+  // `npm test` started us and was killed: nobody waits for the result any more.
+  if (process.connected) process.once('disconnect', () => process.exit(1));
   await buildWhatTheTestsRun();
   const dataFolder = await mkdtemp(join(tmpdir(), 'faceflow-test-'));
   const servers = await startPrivateServers({

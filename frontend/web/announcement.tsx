@@ -8,7 +8,10 @@ export function Announcement({ total, pending }: { total: number; pending: numbe
   const [text, setText] = useState('');
   useEffect(() => {
     const photos = `${formatCount(total)} ${total === 1 ? 'photo' : 'photos'}`;
-    const timer = setTimeout(() => setText(pending > 0 ? `${photos}, ${formatCount(pending)} pending` : photos), settleMs);
+    const timer = setTimeout(
+      () => setText(pending > 0 ? `${photos}, ${formatCount(pending)} pending` : photos),
+      settleMs,
+    );
     return () => clearTimeout(timer);
   }, [total, pending]);
   return (

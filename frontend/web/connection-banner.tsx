@@ -10,8 +10,8 @@ export function ConnectionBanner({ error, stale }: { error: Error | null; stale:
             <path d="M12 9v4M12 17v.1M10.3 4 2.7 17.2A2 2 0 0 0 4.4 20.2h15.2a2 2 0 0 0 1.7-3L13.7 4a2 2 0 0 0-3.4 0z" />
           </svg>
           <p>
-            <strong>{describeTrouble(error)}</strong> Trying again by itself
-            {stale ? '; meanwhile this is what was last seen.' : '.'}
+            <strong>{describeTrouble(error)}</strong> Trying again
+            {stale ? '; below is what was last seen.' : '…'}
           </p>
         </div>
       )}

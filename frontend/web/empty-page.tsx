@@ -8,7 +8,9 @@ export function EmptyPage() {
     <section className="empty">
       <FaceMark />
       <h2>No photos yet</h2>
-      <p>Post the path of a photo inside your image folder. It appears here by itself, with a name on each known face.</p>
+      <p>
+        Post the path of a photo inside your image folder. It appears here by itself, with a name on each known face.
+      </p>
       <CommandLine command={`curl -d '{"path":"photo.jpg"}' ${location.origin}/image/post`} />
     </section>
   );

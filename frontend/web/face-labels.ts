@@ -13,9 +13,8 @@ export interface FaceLabel {
 
 /** Of the photo's height: what a line of text takes in a small thumbnail. */
 const lineHeight = 0.15;
-/** Of the photo's width: the most that a name may take; what a word needs; what a short name needs. */
-const widest = 0.8;
-const roomForWord = 0.38;
+/** Of the photo's width: what "Unknown" needs in a small thumbnail, and what a name needs to be worth shortening. */
+const roomForWord = 0.45;
 const roomForName = 0.18;
 
 /**
@@ -46,11 +45,14 @@ function findRoom(face: Face, faces: readonly Face[]): { from: number; to: numbe
     .filter((other) => other !== face && Math.abs(lineOf(other.box) - lineOf(face.box)) < lineHeight)
     .map((other) => centreOf(other.box) - centre);
   const before = gaps.filter((gap) => gap < 0).map((gap) => centre + gap / 2);
-  const after = gaps.filter((gap) => gap >= 0).map((gap) => centre + Math.max(gap, 0.05) / 2);
-  return { from: Math.max(0, centre - widest / 2, ...before), to: Math.min(1, centre + widest / 2, ...after) };
+  const after = gaps.filter((gap) => gap >= 0).map((gap) => centre + gap / 2);
+  return { from: Math.max(0, ...before), to: Math.min(1, ...after) };
 }
 
-function placeSlot({ box }: Face, { from, to }: { from: number; to: number }): Pick<FaceLabel, 'left' | 'width' | 'align'> {
+function placeSlot(
+  { box }: Face,
+  { from, to }: { from: number; to: number },
+): Pick<FaceLabel, 'left' | 'width' | 'align'> {
   const centre = centreOf(box);
   const reach = Math.min(centre - from, to - centre);
   const isLopsided = reach < roomForWord / 2 && to - from > 3 * reach;

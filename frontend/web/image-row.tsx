@@ -1,4 +1,7 @@
-import { memo } from 'react';
+// biome-ignore-all lint/a11y/noRedundantRoles: on a phone CSS lays the rows out as cards, and an element that is no
+// longer displayed as a table loses its meaning in some browsers; the roles keep it.
+
+import { Fragment, memo } from 'react';
 import type { Image } from './api.ts';
 import { splitPath } from './format.ts';
 import { Moment } from './moment.tsx';
@@ -18,8 +21,14 @@ export const ImageRow = memo(function ImageRow({ image, isNew }: { image: Image;
         <WhoIsThere image={image} />
       </td>
       <th role="rowheader" scope="row" className="path-cell">
-        <span className="folder">{folder}</span>
-        <wbr />
+        <span className="folder">
+          {folder.split(/(?<=\/)/).map((part, place) => (
+            <Fragment key={place}>
+              {part}
+              <wbr />
+            </Fragment>
+          ))}
+        </span>
         {file}
       </th>
       <td role="cell" className="status-cell">

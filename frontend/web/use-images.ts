@@ -1,6 +1,14 @@
 import { type QueryClient, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { fetchImages, type ImageStatus } from './api.ts';
-import { appendOlder, emptyList, findStalePage, hasPending, type ImageList, mergeNewest, refreshPage } from './image-list.ts';
+import {
+  appendOlder,
+  emptyList,
+  findStalePage,
+  hasPending,
+  type ImageList,
+  mergeNewest,
+  refreshPage,
+} from './image-list.ts';
 
 /** Between two questions to the receiver, in ms: while results are due, and at rest. Hidden tabs do not ask. */
 export const pollInterval = { busy: 1500, idle: 3000 };

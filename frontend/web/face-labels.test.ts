@@ -1,0 +1,60 @@
+import { describe, expect, test } from 'vitest';
+import type { Face } from './api.ts';
+import { placeFaceLabels } from './face-labels.ts';
+
+describe('placeFaceLabels', () => {
+  test('a name alone is centred on its face and has room', () => {
+    const [label] = placeFaceLabels([makeFace(0.45, 0.2, 'Ada Lovelace')]);
+    expect(label).toMatchObject({ text: 'Ada Lovelace', side: 'below', align: 'center', left: 0, width: 1 });
+  });
+
+  test('near the edge a name begins, or ends, with its box', () => {
+    const [left] = placeFaceLabels([makeFace(0.02, 0.2, 'Ada')]);
+    const [right] = placeFaceLabels([makeFace(0.88, 0.2, 'Ada')]);
+    expect(left).toMatchObject({ align: 'start', left: 0.02 });
+    expect(right?.align).toBe('end');
+    expect((right?.left ?? 0) + (right?.width ?? 0)).toBeCloseTo(0.98);
+  });
+
+  test('at the bottom of the photo a name stands above its face', () => {
+    expect(placeFaceLabels([makeFace(0.4, 0.85, 'Ada')])[0]?.side).toBe('above');
+  });
+
+  test('names on one line do not cover each other and stay inside the photo', () => {
+    const labels = placeFaceLabels([0.0, 0.12, 0.3, 0.31, 0.6, 0.9].map((left) => makeFace(left, 0.3, 'Ada Lovelace')));
+    const slots = labels.map(({ left, width }) => ({ from: left, to: left + width })).sort((a, b) => a.from - b.from);
+    for (const [place, slot] of slots.entries()) {
+      expect(slot.from).toBeGreaterThanOrEqual(0);
+      expect(slot.to).toBeLessThanOrEqual(1);
+      expect(slot.to).toBeLessThanOrEqual((slots[place + 1]?.from ?? 1) + 1e-9);
+    }
+  });
+
+  test('what has no room is shortened: a stranger to a question mark, a person to initials', () => {
+    const crowd = placeFaceLabels([
+      makeFace(0.3, 0.3, 'Ada Lovelace'),
+      makeFace(0.4, 0.3, null),
+      makeFace(0.5, 0.3, 'Hannibal'),
+      makeFace(0.6, 0.3, null),
+    ]);
+    expect(crowd.slice(1, 3).map(({ text }) => text)).toEqual(['?', 'H']);
+    expect(placeFaceLabels([makeFace(0.4, 0.3, null)])[0]?.text).toBe('Unknown');
+  });
+
+  test('faces on other lines do not matter', () => {
+    const labels = placeFaceLabels([makeFace(0.45, 0.1, 'Ada'), makeFace(0.45, 0.6, 'Grace')]);
+    expect(labels.map(({ width }) => width)).toEqual([1, 1]);
+  });
+});
+
+function makeFace(left: number, top: number, name: string | null): Face {
+  return {
+    id: Math.round(left * 1000 + top * 10),
+    box: { left, top, width: 0.1, height: 0.12 },
+    confidence: 1,
+    person: name === null ? null : { id: 1, name },
+    similarity: null,
+    distance: null,
+    referenceImage: null,
+  };
+}

@@ -1,0 +1,139 @@
+import { describe, expect, test } from 'vitest';
+import type { Image, ImagePage, ImageStatus } from './api.ts';
+import {
+  appendOlder,
+  emptyList,
+  findStalePage,
+  holdBackNewer,
+  type ImageList,
+  mergeNewest,
+  refreshPage,
+} from './image-list.ts';
+
+describe('mergeNewest', () => {
+  test('the first page is the list', () => {
+    const list = mergeNewest(emptyList, makePage([3, 2], 'c2'));
+    expect(idsOf(list)).toEqual([3, 2]);
+    expect(list.olderCursor).toBe('c2');
+  });
+
+  test('new images come on top, older ones stay, and so does the way to the rest', () => {
+    const list = mergeNewest(makeList([5, 4, 3, 2]), makePage([6, 5, 4], 'c4'));
+    expect(idsOf(list)).toEqual([6, 5, 4, 3, 2]);
+    expect(list.olderCursor).toBe('c2');
+  });
+
+  test('what the newest page no longer holds is gone', () => {
+    expect(idsOf(mergeNewest(makeList([5, 4, 3, 2]), makePage([5, 3], 'c3')))).toEqual([5, 3, 2]);
+    expect(idsOf(mergeNewest(makeList([5, 4, 3]), makePage([], null)))).toEqual([]);
+    expect(idsOf(mergeNewest(makeList([5, 4, 3]), makePage([5], null)))).toEqual([5]);
+  });
+
+  test('more new images than a page holds: no hole, the cursor leads to the others', () => {
+    const list = mergeNewest(makeList([5, 4]), makePage([99, 98], 'c98'));
+    expect(idsOf(list)).toEqual([99, 98]);
+    expect(list.olderCursor).toBe('c98');
+  });
+
+  test('an image that has not changed stays the same object', () => {
+    const before = makeList([5, 4]);
+    const after = mergeNewest(before, makePage([6, 5, 4], 'c4'));
+    expect(after.images[1]).toBe(before.images[0]);
+    const changed = mergeNewest(before, { images: [makeImage(5, 'pending'), makeImage(4)], nextCursor: 'c4' });
+    expect(changed.images[0]?.status).toBe('pending');
+  });
+});
+
+describe('older pages', () => {
+  test('are put at the end, once', () => {
+    const list = appendOlder(makeList([5, 4]), 'c4', makePage([3, 2], null));
+    expect(idsOf(list)).toEqual([5, 4, 3, 2]);
+    expect(list.olderCursor).toBeNull();
+    expect(appendOlder(list, 'c4', makePage([3, 2], null))).toBe(list);
+  });
+
+  test('are asked for again while something in them waits, the oldest first', () => {
+    let list = mergeNewest(emptyList, makePage([9, 8], 'c8', 'pending'));
+    expect(findStalePage(list)).toBeNull();
+    list = appendOlder(list, 'c8', makePage([7, 6], 'c6', 'pending'));
+    list = appendOlder(list, 'c6', makePage([5, 4], 'c4', 'pending'));
+    expect(findStalePage(list)).toBe('c6');
+    list = refreshPage(list, 'c6', makePage([5, 4], 'c4'));
+    expect(list.images.map(({ status }) => status)).toEqual([...Array(4).fill('pending'), 'unknown', 'unknown']);
+    expect(findStalePage(list)).toBe('c8');
+    list = refreshPage(list, 'c8', makePage([7, 6], 'c6'));
+    expect(findStalePage(list)).toBeNull();
+    expect(idsOf(list)).toEqual([9, 8, 7, 6, 5, 4]);
+    expect(list.olderCursor).toBe('c4');
+  });
+
+  test('a waiting row between the marks is reached, though pages have shifted', () => {
+    let list = mergeNewest(emptyList, makePage([4, 3, 2], 'c2', 'pending'));
+    for (const top of [6, 8, 10]) list = mergeNewest(list, makePage([top, top - 1, top - 2], `c${top - 2}`));
+    const server = Array.from({ length: 10 }, (_, index) => makeImage(10 - index));
+    const asked: string[] = [];
+    for (let cursor = findStalePage(list); cursor !== null && asked.length < 10; cursor = findStalePage(list)) {
+      asked.push(cursor);
+      const images = server.filter(({ id }) => id < Number(cursor?.slice(1))).slice(0, 3);
+      const last = images.at(-1)?.id ?? 0;
+      list = refreshPage(list, cursor, { images, nextCursor: last > 1 ? `c${last}` : null });
+    }
+    expect(asked).toEqual(['c8', 'c5']);
+    expect(list.images.every(({ status }) => status === 'unknown')).toBe(true);
+    expect(idsOf(list)).toEqual([10, 9, 8, 7, 6, 5, 4, 3, 2]);
+  });
+
+  test('that reach beyond the end of the list take its end along', () => {
+    let list = appendOlder(makeList([9, 8]), 'c8', makePage([7, 6], 'c6', 'pending'));
+    list = refreshPage(list, 'c8', makePage([5, 4], 'c4'));
+    expect(idsOf(list)).toEqual([9, 8, 5, 4]);
+    expect(list.olderCursor).toBe('c4');
+  });
+});
+
+describe('holdBackNewer', () => {
+  const images = makeList([5, 4, 3]).images;
+
+  test('at the top everything is shown', () => {
+    expect(holdBackNewer(images, null)).toEqual({ rows: images, newer: 0 });
+  });
+
+  test('while reading, newer rows are only counted, and older ones still come', () => {
+    const { rows, newer } = holdBackNewer(images, makeList([4]).images);
+    expect(rows.map(({ id }) => id)).toEqual([4, 3]);
+    expect(newer).toBe(1);
+  });
+
+  test('after a flood the reader keeps what was there', () => {
+    const frozen = makeList([2, 1]).images;
+    expect(holdBackNewer(images, frozen)).toEqual({ rows: frozen, newer: 3 });
+  });
+});
+
+function idsOf(list: ImageList): number[] {
+  return list.images.map(({ id }) => id);
+}
+
+function makeList(ids: readonly number[]): ImageList {
+  return mergeNewest(emptyList, makePage(ids, `c${ids.at(-1)}`));
+}
+
+function makePage(ids: readonly number[], nextCursor: string | null, status?: ImageStatus): ImagePage {
+  return { images: ids.map((id) => makeImage(id, status)), nextCursor };
+}
+
+function makeImage(id: number, status: ImageStatus = 'unknown'): Image {
+  return {
+    id,
+    path: `${id}.jpg`,
+    status,
+    person: null,
+    similarity: null,
+    reason: null,
+    width: null,
+    height: null,
+    createdAt: '2026-11-21T12:00:00Z',
+    finishedAt: null,
+    faces: [],
+  };
+}

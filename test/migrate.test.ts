@@ -1,0 +1,178 @@
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import mysql from 'mysql2/promise';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { type Database, openDatabase } from '../lib/database.ts';
+import { openImages, type SeenFace } from '../lib/images.ts';
+import { openPeople } from '../lib/people.ts';
+import { migrate } from '../sql/migrate.ts';
+import { createDatabase, startMysqlServer, type TestDatabase } from './servers.ts';
+
+// Plain SQL that means the same on both: everything runs on each server.
+const mysqlServer = await startMysqlServer();
+const servers = [
+  { name: 'the server of the run (MariaDB, unless told otherwise)', url: () => inject('mysqlUrl') },
+  ...('skip' in mysqlServer ? [] : [{ name: `MySQL ${mysqlServer.version}`, url: () => mysqlServer.url }]),
+];
+if ('skip' in mysqlServer) test.skip(`on MySQL: ${mysqlServer.skip}`);
+
+afterAll(async () => {
+  if (!('skip' in mysqlServer)) await mysqlServer.stop();
+});
+
+describe.each(servers)('on $name', ({ url }) => {
+  let empty: TestDatabase;
+  let migrated: TestDatabase;
+  let db: Database;
+
+  beforeAll(async () => {
+    empty = await createDatabase({ migrated: false, server: url() });
+    migrated = await createDatabase({ server: url() });
+    db = openDatabase(migrated.url);
+  });
+  afterAll(async () => {
+    await db.close();
+    await Promise.all([empty.drop(), migrated.drop()]);
+  });
+
+  test('several starters at once apply each migration once', async () => {
+    const applied = await Promise.all(Array.from({ length: 6 }, () => migrate(empty.url)));
+    expect(applied.flat().sort()).toEqual(['0001_people.sql', '0002_images.sql', '0003_faces.sql']);
+    expect(await migrate(empty.url)).toEqual([]);
+  });
+
+  test('a lock whose holder has died is taken over', async () => {
+    const fresh = await createDatabase({ server: url() });
+    const connection = await mysql.createConnection({ uri: fresh.url });
+    await connection.query(
+      "UPDATE schema_lock SET holder = 'dead', expires_at = CURRENT_TIMESTAMP(3) + INTERVAL 1 SECOND WHERE id = 1",
+    );
+    const startedAt = Date.now();
+    expect(await migrate(fresh.url)).toEqual([]);
+    expect(Date.now() - startedAt).toBeGreaterThan(500);
+    await connection.end();
+    await fresh.drop();
+  });
+
+  test('a migration that was cut off half-way is finished by the next starter', async () => {
+    const fresh = await createDatabase({ migrated: false, server: url() });
+    const folder = await mkdtemp(join(tmpdir(), 'faceflow-sql-'));
+    await cp(new URL('../sql/', import.meta.url), folder, { recursive: true });
+    const files = pathToFileURL(`${folder}/`);
+    await writeFile(
+      join(folder, '0004_more.sql'),
+      'CREATE TABLE IF NOT EXISTS more (id INT);\nINSERT INTO none VALUES (1);\n',
+    );
+    await expect(migrate(fresh.url, { folder: files })).rejects.toThrow(/none/);
+    await writeFile(
+      join(folder, '0004_more.sql'),
+      'CREATE TABLE IF NOT EXISTS more (id INT);\nINSERT INTO more VALUES (1);\n',
+    );
+    expect(await migrate(fresh.url, { folder: files })).toEqual(['0004_more.sql']);
+    await writeFile(join(folder, '0004_more.sql'), 'CREATE TABLE IF NOT EXISTS more (id BIGINT);\n');
+    await expect(migrate(fresh.url, { folder: files })).rejects.toThrow(/edited/);
+    await rm(folder, { recursive: true });
+    await fresh.drop();
+  });
+
+  test("the reference system's own statements work as written", async () => {
+    await db.query("insert into person (name) values('Gergely'), ('Hannibal')");
+    await db.query(
+      `insert into person_images (image_name, person_id) values ('hannibal_1.jpg', (select id from person where name = 'Hannibal'))`,
+    );
+    await db.query("insert into images (path) values ('/unknown_people/raw.jpg')");
+    expect(await openPeople(db).findPersonByImage('hannibal_1.jpg')).toMatchObject({ name: 'Hannibal' });
+    expect(await openPeople(db).findPersonByImage('nobody.jpg')).toBeNull();
+    const [raw] = await openImages(db).addImages(['/unknown_people/raw.jpg']);
+    expect(raw).toMatchObject({ status: 'pending', enqueued: false });
+  });
+
+  test('a known photo is recorded once, for the person of its row or a new one, and the revision grows', async () => {
+    const people = openPeople(db);
+    const photo = {
+      ...{ imageName: 'ada/1.jpg', personName: 'ada', fileSize: 10, fileMtimeMs: 1_700_000_000_000.5 },
+      ...{
+        contentHash: 'ab'.repeat(32),
+        model: 'm1',
+        descriptor: Float32Array.from({ length: 128 }, Math.sin),
+        failure: null,
+      },
+    };
+    const before = await people.galleryRevision();
+    await Promise.all(
+      Array.from({ length: 8 }, (_, n) => people.recordKnownPhoto({ ...photo, imageName: `ada/${n}.jpg` })),
+    );
+    expect(await people.galleryRevision()).toBe(before + 8);
+    const { entries, revision } = await people.loadGallery('m1');
+    expect(revision).toBe(before + 8);
+    expect(entries).toHaveLength(8);
+    expect(new Set(entries.map((entry) => entry.personId)).size).toBe(1);
+    expect(entries[0]).toMatchObject({ personName: 'ada', descriptor: photo.descriptor });
+    expect((await people.loadGallery('other model')).entries).toEqual([]);
+
+    await people.recordKnownPhoto({ ...photo, descriptor: null, failure: 'no face' });
+    const known = (await people.listKnownPhotos()).find((one) => one.imageName === 'ada/1.jpg');
+    expect(known).toMatchObject({ fileSize: 10, contentHash: photo.contentHash, model: 'm1', failure: 'no face' });
+    expect((await people.loadGallery('m1')).entries).toHaveLength(7);
+  });
+
+  test('an outcome is written once, with its faces; a second one changes nothing', async () => {
+    const images = openImages(db);
+    const people = await openPeople(db).loadGallery('m1');
+    const entry = people.entries[0];
+    if (entry === undefined) throw new Error('the test before enrolled somebody');
+    const [first, same] = await images.addImages(['outcome.jpg', 'other.jpg']);
+    if (first === undefined || same === undefined) throw new Error('two images');
+    const face: SeenFace = {
+      ...{ box: { left: 0.1, top: 0.2, width: 0.3, height: 0.4 }, confidence: 0.9, descriptor: Array(128).fill(0.25) },
+      ...{ model: 'm1', personId: entry.personId, personImageId: entry.personImageId, distance: 0.3, threshold: 0.55 },
+      galleryRevision: people.revision,
+    };
+    const outcome = { status: 'matched', personId: entry.personId, width: 640, height: 480, faces: [face] } as const;
+    expect(await images.recordOutcome(first.id, outcome)).toBe(true);
+    expect(await images.recordOutcome(first.id, { status: 'failed', code: 'x', message: 'late' })).toBe(false);
+    expect(await images.recordOutcome(987_654, outcome)).toBe(false);
+    const image = await images.findImage(first.id);
+    expect(image).toMatchObject({ status: 'matched', person: { name: 'ada' }, width: 640, reason: null });
+    expect(image?.faces).toMatchObject([{ box: face.box, person: { name: 'ada' }, referenceImage: entry.imageName }]);
+    expect(image?.similarity).toBeGreaterThan(0.9);
+    expect(Date.now() - (image?.finishedAt?.getTime() ?? 0)).toBeLessThan(60_000);
+  });
+
+  test('pages go from newest to oldest without a gap; counts add up; the outbox is in order', async () => {
+    const images = openImages(db);
+    const paths = Array.from({ length: 1_200 }, (_, n) => `page/ü${n}.jpg`);
+    const added = await images.addImages(paths);
+    expect(added.map((image) => image.path)).toEqual(paths);
+    expect(await images.addImages(paths)).toEqual(added);
+    await images.markEnqueued(added.slice(0, 700).map((image) => image.id));
+    const waiting = await images.listNotEnqueued({ minAgeMs: 0, limit: 10_000 });
+    expect(waiting.filter((id) => id >= (added[0]?.id ?? 0))).toEqual(added.slice(700).map((image) => image.id));
+    expect(await images.listNotEnqueued({ minAgeMs: 3_600_000, limit: 10 })).toEqual([]);
+
+    const seen: number[] = [];
+    for (let before: number | undefined; ; before = seen.at(-1)) {
+      const page = await images.listImages({ status: 'pending', limit: 500, ...(before ? { before } : {}) });
+      seen.push(...page.map((image) => image.id));
+      if (page.length < 500) break;
+    }
+    expect(seen).toEqual([...new Set(seen)].sort((a, b) => b - a));
+    expect((await images.countByStatus()).pending).toBe(seen.length);
+  });
+
+  test('a transaction that loses a deadlock is run again', async () => {
+    await db.query('CREATE TABLE tally (id INT PRIMARY KEY, n INT NOT NULL)');
+    await db.query('INSERT INTO tally VALUES (1, 0), (2, 0)');
+    const add = (first: number, second: number) =>
+      db.transact(async (connection) => {
+        await connection.query('UPDATE tally SET n = n + 1 WHERE id = ?', [first]);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        await connection.query('UPDATE tally SET n = n + 1 WHERE id = ?', [second]);
+      });
+    await Promise.all([add(1, 2), add(2, 1), add(1, 2), add(2, 1)]);
+    const [rows] = await db.query<mysql.RowDataPacket[]>('SELECT n FROM tally');
+    expect(rows.map((row) => row.n)).toEqual([4, 4]);
+  });
+});

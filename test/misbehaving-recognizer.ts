@@ -1,0 +1,58 @@
+import { Metadata, Server, ServerCredentials, type ServiceError, status } from '@grpc/grpc-js';
+import { HealthCheckService, type IdentifyResponse, IdentifyService } from '../proto/face.ts';
+
+export type Answer = (path: string, call: number) => IdentifyResponse | Promise<IdentifyResponse>;
+
+export interface MisbehavingRecognizer {
+  readonly address: string;
+  /** Every path that was asked for, in order. */
+  readonly calls: string[];
+  answer: Answer;
+  ready: boolean;
+  stop(): void;
+}
+
+export const NOBODY: IdentifyResponse = { imageName: 'not_found', recognition: undefined };
+
+/** A recognizer that answers as a test wants: the one part that no real thing can play. */
+export async function startMisbehavingRecognizer(
+  answer: Answer = () => NOBODY,
+  port = 0,
+): Promise<MisbehavingRecognizer> {
+  const server = new Server();
+  const calls: string[] = [];
+  const recognizer = { address: '', calls, answer, ready: true, stop: () => server.forceShutdown() };
+  server.addService(IdentifyService, {
+    identify: async (call, reply) => {
+      const path = call.request.imagePath;
+      calls.push(path);
+      try {
+        reply(null, await recognizer.answer(path, calls.length));
+      } catch (error) {
+        reply(error as ServiceError);
+      }
+    },
+  } satisfies IdentifyServerOf);
+  server.addService(HealthCheckService, {
+    healthCheck: (_call: unknown, reply: (error: null, response: { ready: boolean }) => void) =>
+      reply(null, { ready: recognizer.ready }),
+  });
+  const bound = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, chosen) =>
+      error ? reject(error) : resolve(chosen),
+    );
+  });
+  recognizer.address = `127.0.0.1:${bound}`;
+  return recognizer;
+}
+
+type IdentifyServerOf = import('../proto/face.ts').IdentifyServer;
+
+/** An error as grpc-js sends it; with a code of ours it is about the picture, without one about the recognizer. */
+export function grpcError(code: status, message: string, faceflowCode?: string): Error {
+  const metadata = new Metadata();
+  if (faceflowCode !== undefined) metadata.set('faceflow-error-code', faceflowCode);
+  return Object.assign(new Error(message), { code, details: message, metadata });
+}
+
+export { status };

@@ -1,0 +1,242 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { chooseFreePort } from '../cli/free-port.ts';
+import { openDatabase } from '../lib/database.ts';
+import { openImages } from '../lib/images.ts';
+import {
+  createDatabase,
+  createStreamName,
+  natsUrl,
+  type RunningService,
+  startService,
+  type TestDatabase,
+} from './servers.ts';
+import { waitFor } from './wait-for.ts';
+
+let database: TestDatabase;
+let receiver: RunningService;
+let folder: string;
+let root: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'faceflow-receiver-'));
+  root = join(folder, 'photos');
+  await mkdir(root);
+  // 60 x 40, turned by EXIF: upright it is 40 x 60.
+  const photo = sharp({ create: { width: 60, height: 40, channels: 3, background: '#c33' } });
+  await photo.jpeg().withMetadata({ orientation: 6 }).toFile(join(root, 'turned.jpg'));
+  await photo.tiff().toFile(join(root, 'a.tiff'));
+  await writeFile(join(root, 'text.png'), 'no picture');
+  await writeFile(join(folder, 'secret.jpg'), 'secret');
+  await symlink(join(folder, 'secret.jpg'), join(root, 'link.jpg'));
+  database = await createDatabase();
+  receiver = await startReceiver({ NATS_URL: natsUrl(), MYSQL_URL: database.url });
+});
+
+afterAll(async () => {
+  await receiver.stop();
+  await database.drop();
+  await rm(folder, { recursive: true });
+});
+
+function startReceiver(env: Record<string, string>) {
+  return startService('receiver', { IMAGES_STREAM: createStreamName(), IMAGE_ROOTS: root, LOG_LEVEL: 'debug', ...env });
+}
+
+async function call(path: string, options: RequestInit = {}, service = receiver) {
+  const response = await fetch(`http://127.0.0.1:${service.port}${path}`, options);
+  const text = await response.text();
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
+  return { status: response.status, headers: response.headers, body: JSON.parse(text) as any };
+}
+
+function post(path: string, body: unknown, headers: Record<string, string> = {}, service = receiver) {
+  return call(path, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), headers }, service);
+}
+
+describe('POST /image/post', () => {
+  test.each(['application/json', 'application/x-www-form-urlencoded', 'text/plain', 'nonsense'])(
+    'takes JSON whatever the Content-Type says: %s',
+    async (type) => {
+      const { status, body } = await post('/image/post', { path: 'typed.jpg' }, { 'content-type': type });
+      expect(status).toBe(202);
+      expect(body).toEqual({ id: expect.any(Number), path: 'typed.jpg', status: 'pending' });
+    },
+  );
+
+  test('a path posted twice, in any spelling, is one image', async () => {
+    const answers = await Promise.all(
+      ['same.jpg', './same.jpg', 'x/../same.jpg', 'same.jpg'].map((path) => post('/image/post', { path })),
+    );
+    expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
+  });
+
+  test.each([
+    ['wrong JSON', '{"path', 400, 'invalid_json'],
+    ['no body', '', 400, 'invalid_request'],
+    ['no path', {}, 400, 'invalid_request'],
+    ['a path that is no text', { path: 7 }, 400, 'invalid_request'],
+    ['an empty path', { path: '' }, 400, 'path_empty'],
+    ['an over-long path', { path: 'a'.repeat(1025) }, 400, 'path_too_long'],
+    ['a control character', { path: 'a\0b' }, 400, 'path_invalid'],
+    ['a URL', { path: 'http://127.0.0.1/x.jpg' }, 400, 'path_unsupported'],
+    ['..', { path: '../secret.jpg' }, 403, 'path_outside_roots'],
+    ['an absolute path elsewhere', { path: '/etc/passwd' }, 403, 'path_outside_roots'],
+    ['a symbolic link that leads out', { path: 'link.jpg' }, 403, 'path_outside_roots'],
+    ['a body that is too large', { path: 'a'.repeat(2_000_000) }, 413, 'body_too_large'],
+  ])('refuses %s', async (_what, body, status, code) => {
+    const answer = await post('/image/post', body);
+    expect(answer).toMatchObject({ status, body: { error: { code, retryable: false } } });
+    expect(answer.body.error.requestId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(answer.body.error.message).not.toContain(folder);
+    expect((await call('/healthz')).status).toBe(200);
+  });
+
+  test('says which method is possible, and what is not there', async () => {
+    const wrong = await call('/image/post', { method: 'DELETE' });
+    expect(wrong).toMatchObject({ status: 405, body: { error: { code: 'method_not_allowed' } } });
+    expect(wrong.headers.get('allow')).toBe('POST');
+    expect((await call('/v1/images/1', { method: 'PUT', body: '{}' })).status).toBe(405);
+    expect(await call('/nothing')).toMatchObject({ status: 404, body: { error: { code: 'not_found' } } });
+  });
+});
+
+describe('POST /images/post', () => {
+  test('accepts and refuses each path by itself, in order', async () => {
+    const paths = [{ path: 'b1.jpg' }, { path: '../b2.jpg' }, { path: '' }, { path: 'b1.jpg' }, { path: 'b3.jpg' }];
+    const { status, body } = await post('/images/post', { paths });
+    expect(status).toBe(202);
+    expect(body.images).toMatchObject([
+      { path: 'b1.jpg', status: 'pending' },
+      { path: '../b2.jpg', error: { code: 'path_outside_roots' } },
+      { path: '', error: { code: 'path_empty' } },
+      { path: 'b1.jpg' },
+      { path: 'b3.jpg', status: 'pending' },
+    ]);
+    expect(body.images[3].id).toBe(body.images[0].id);
+  });
+
+  test('takes 10,000 paths at once, and every one is enqueued', async () => {
+    const { body: before } = await call('/v1/stats');
+    const paths = Array.from({ length: 10_000 }, (_, n) => ({ path: `bulk/${n}/${'long'.repeat(20)}.jpg` }));
+    const { status, body } = await post('/images/post', { paths });
+    expect(status).toBe(202);
+    expect(new Set(body.images.map((image: { id: number }) => image.id)).size).toBe(10_000);
+    const { body: after } = await call('/v1/stats');
+    expect(after.images.pending - before.images.pending).toBe(10_000);
+    expect(after.queue.pending - before.queue.pending).toBe(10_000);
+    const tooMany = await post('/images/post', { paths: [...paths, { path: 'one-more.jpg' }] });
+    expect(tooMany).toMatchObject({ status: 413, body: { error: { code: 'too_many_paths' } } });
+  });
+});
+
+describe('reading', () => {
+  test('pages, newest first, with a cursor and a filter', async () => {
+    const { body: first } = await call('/v1/images?limit=3');
+    const { body: second } = await call(`/v1/images?limit=3&cursor=${first.nextCursor}`);
+    const ids = [...first.images, ...second.images].map((image: { id: number }) => image.id);
+    expect(ids).toEqual(ids.toSorted((a, b) => b - a));
+    expect(new Set(ids).size).toBe(6);
+    expect((await call('/v1/images?status=matched')).body).toEqual({ images: [], nextCursor: null });
+    expect(await call('/v1/images?status=odd')).toMatchObject({
+      status: 400,
+      body: { error: { code: 'invalid_request' } },
+    });
+    expect((await call('/v1/images?limit=0')).status).toBe(400);
+    expect((await call('/v1/images?cursor=x')).status).toBe(400);
+  });
+
+  test('one image, or why not', async () => {
+    const { body: posted } = await post('/image/post', { path: 'one.jpg' });
+    const { body } = await call(`/v1/images/${posted.id}`);
+    expect(body).toMatchObject({ id: posted.id, path: 'one.jpg', status: 'pending', person: null, faces: [] });
+    expect(Date.parse(body.createdAt)).toBeGreaterThan(Date.now() - 60_000);
+    expect(await call('/v1/images/999999')).toMatchObject({
+      status: 404,
+      body: { error: { code: 'image_not_found' } },
+    });
+    expect((await call('/v1/images/abc')).status).toBe(400);
+  });
+
+  test('the photo, upright and in a format that browsers show; a thumbnail on request', async () => {
+    const photoOf = async (path: string, query = '') => {
+      const { body } = await post('/image/post', { path });
+      const response = await fetch(`http://127.0.0.1:${receiver.port}/v1/images/${body.id}/photo${query}`);
+      return { response, bytes: Buffer.from(await response.arrayBuffer()) };
+    };
+    const thumbnail = await photoOf('turned.jpg', '?width=20');
+    expect(thumbnail.response.headers.get('content-type')).toBe('image/jpeg');
+    expect(await sharp(thumbnail.bytes).metadata()).toMatchObject({ width: 20, height: 30 });
+    const never = await photoOf('turned.jpg', '?width=4000');
+    expect(await sharp(never.bytes).metadata()).toMatchObject({ width: 40, height: 60 });
+    const original = await photoOf('turned.jpg');
+    expect(await sharp(original.bytes).metadata()).toMatchObject({ format: 'jpeg', orientation: 6 });
+    expect((await photoOf('a.tiff')).response.headers.get('content-type')).toBe('image/jpeg');
+
+    const etag = thumbnail.response.headers.get('etag') ?? '';
+    const again = await fetch(thumbnail.response.url, { headers: { 'if-none-match': etag } });
+    expect(again.status).toBe(304);
+    expect((await photoOf('text.png')).response.status).toBe(422);
+    expect((await photoOf('none.jpg')).response.status).toBe(404);
+  });
+
+  test('describes itself: OpenAPI 3.1 with every route', async () => {
+    const { body } = await call('/openapi.json');
+    expect(body.openapi).toBe('3.1.0');
+    const routes = [
+      '/image/post',
+      '/images/post',
+      '/v1/images',
+      '/v1/images/{id}',
+      '/v1/images/{id}/photo',
+      '/v1/stats',
+    ];
+    expect(Object.keys(body.paths)).toEqual(expect.arrayContaining(routes));
+    expect((await fetch(`http://127.0.0.1:${receiver.port}/docs`)).status).toBe(200);
+  });
+});
+
+describe('when something is missing', () => {
+  test('without NATS a photo is accepted all the same', async () => {
+    const port = await chooseFreePort();
+    const lonely = await startReceiver({ NATS_URL: `nats://127.0.0.1:${port}`, MYSQL_URL: database.url });
+    expect(await post('/image/post', { path: 'later.jpg' }, {}, lonely)).toMatchObject({ status: 202 });
+    expect((await call('/v1/stats', {}, lonely)).body.queue).toBeNull();
+    const db = openDatabase(database.url);
+    const waiting = () => openImages(db).listNotEnqueued({ minAgeMs: 0, limit: 10 });
+    expect(await waiting()).toHaveLength(1);
+    await lonely.stop();
+    // The other receiver's sweeper publishes what this one could not.
+    await waitFor('the outbox to be empty', async () => (await waiting()).length === 0);
+    await db.close();
+  });
+
+  test('without a database it lives, is not ready, and answers 500 with retryable', async () => {
+    const port = await chooseFreePort();
+    const env = {
+      NATS_URL: natsUrl(),
+      MYSQL_URL: `mysql://a:b@127.0.0.1:${port}/c`,
+      IMAGES_STREAM: createStreamName(),
+    };
+    const blind = await startService('receiver', { IMAGE_ROOTS: root, ...env }, { ready: '/healthz' });
+    expect((await call('/readyz', {}, blind)).status).toBe(503);
+    const answer = await post('/image/post', { path: 'x.jpg' }, {}, blind);
+    expect(answer).toMatchObject({ status: 500, body: { error: { code: 'internal_error', retryable: true } } });
+    await blind.stop();
+  });
+
+  test('with a wrong configuration it says everything that is wrong, and exits with 1', async () => {
+    const broken = await startService('receiver', { MYSQL_URL: 'x', LOG_LEVEL: 'loud' }, { ready: false });
+    expect(await broken.exited).toMatchObject({ code: 1 });
+    for (const key of ['MYSQL_URL', 'NATS_URL', 'IMAGE_ROOTS', 'LOG_LEVEL'])
+      expect(broken.log()).toContain(`${key}: expected`);
+  });
+
+  test('SIGTERM ends it with 0', async () => {
+    const other = await startReceiver({ NATS_URL: natsUrl(), MYSQL_URL: database.url });
+    expect(await other.stop()).toMatchObject({ code: 0 });
+  });
+});

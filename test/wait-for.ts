@@ -1,0 +1,18 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Waits until `check` returns something other than undefined, null or false; fails with what it last said. */
+export async function waitFor<Result>(
+  what: string,
+  check: () => Promise<Result | undefined | null | false> | Result | undefined | null | false,
+  timeoutMs = 20_000,
+): Promise<Result> {
+  const deadline = Date.now() + timeoutMs;
+  let last: unknown;
+  while (Date.now() < deadline) {
+    const result = await check();
+    if (result) return result;
+    last = result;
+    await sleep(50);
+  }
+  throw new Error(`waited ${timeoutMs} ms for: ${what} (last: ${String(last)})`);
+}
