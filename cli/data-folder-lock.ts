@@ -1,4 +1,15 @@
-import { closeSync, constants, existsSync, mkdirSync, mkdtempSync, openSync, readSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -83,7 +94,10 @@ function listen(path: string, holder: Holder): Promise<Server | null> {
     });
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE') resolve(null);
-      else reject(new LaunchError(`The data folder cannot be locked: ${error.message} (set DATA_DIR to a folder of your own)`));
+      else
+        reject(
+          new LaunchError(`The data folder cannot be locked: ${error.message} (set DATA_DIR to a folder of your own)`),
+        );
     });
     server.listen(path, () => resolve(server.unref()));
   });
@@ -98,7 +112,9 @@ function askHolder(path: string): Promise<Holder | 'silent' | 'gone'> {
     socket.setEncoding('utf8').on('data', (chunk: string) => {
       text += chunk;
     });
-    socket.on('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'ECONNREFUSED' || code === 'ENOENT' ? 'gone' : 'silent'));
+    socket.on('error', ({ code }: NodeJS.ErrnoException) =>
+      resolve(code === 'ECONNREFUSED' || code === 'ENOENT' ? 'gone' : 'silent'),
+    );
     socket.on('close', () => resolve(text ? (JSON.parse(text) as Holder) : 'silent'));
   });
 }
@@ -120,7 +136,8 @@ async function removeStale(path: string): Promise<void> {
 
 function explainHolder(folder: string, holder: Holder | 'silent'): string {
   const other = 'or choose another data folder: DATA_DIR=./data2 npm start';
-  if (holder === 'silent') return `Another Faceflow uses the data folder ${folder}, and does not answer. Stop it, ${other}`;
+  if (holder === 'silent')
+    return `Another Faceflow uses the data folder ${folder}, and does not answer. Stop it, ${other}`;
   return (
     `Faceflow runs on the data folder ${folder} already: process ${holder.pid}, page ${holder.page}\n` +
     `Stop it first (Ctrl-C where it runs, or kill ${holder.pid}), ${other}`
@@ -137,7 +154,9 @@ async function openAliveFile(path: string, report: (doing: string) => void): Pro
   for (let told = false; isHeldOpen(path); told = true) {
     if (!told) report('waiting for the servers of the last run to stop');
     if (Date.now() > deadline) {
-      throw new LaunchError(`Servers of the last run still hold ${path} open; stop them (see: fuser ${path}) and try again.`);
+      throw new LaunchError(
+        `Servers of the last run still hold ${path} open; stop them (see: fuser ${path}) and try again.`,
+      );
     }
     await sleep(100);
   }

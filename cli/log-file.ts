@@ -1,4 +1,4 @@
-import { createWriteStream, renameSync, statSync, type WriteStream } from 'node:fs';
+import { createWriteStream, existsSync, renameSync, statSync, type WriteStream } from 'node:fs';
 
 const LARGEST_BYTES = 5_000_000;
 
@@ -15,7 +15,7 @@ export function openLogFile(path: string, largestBytes = LARGEST_BYTES): LogFile
     write(line) {
       if (bytes > largestBytes) {
         stream.end();
-        renameSync(path, `${path}.1`);
+        moveAside(path);
         stream = open(path);
         bytes = 0;
       }
@@ -24,6 +24,11 @@ export function openLogFile(path: string, largestBytes = LARGEST_BYTES): LogFile
     },
     close: () => new Promise((resolve) => stream.end(() => resolve())),
   };
+}
+
+/** Somebody may have tidied the file away meanwhile. */
+function moveAside(path: string): void {
+  if (existsSync(path)) renameSync(path, `${path}.1`);
 }
 
 /** A full disk must not end the launcher: what cannot be written is lost, and the databases will say so louder. */

@@ -38,6 +38,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   const worker = startWorker({
     queue,
     untilAvailable: recognizer.untilAvailable,
+    pingDatabase: db.ping,
     process: (lease) => processImage(lease, options),
     concurrency: config.PROCESSOR_CONCURRENCY,
     log,

@@ -27,8 +27,10 @@ export interface ProcessOptions {
  * The outcome is written before the lease is ended, and only where the image is still pending, so that a message that
  * comes twice changes nothing. What may pass is handed back with a growing delay; a picture that will never be readable,
  * or one that failed too often, gets an outcome that says so.
+ *
+ * @returns false when the image was handed back
  */
-export async function processImage(lease: Lease, options: ProcessOptions): Promise<void> {
+export async function processImage(lease: Lease, options: ProcessOptions): Promise<boolean> {
   const { log } = options;
   const extending = setInterval(() => lease.extend(), options.extendEveryMs);
   const startedAt = performance.now();
@@ -44,11 +46,12 @@ export async function processImage(lease: Lease, options: ProcessOptions): Promi
       );
     }
     lease.done();
+    return true;
   } catch (error) {
     if (options.signal.aborted) {
       log.info({ image: lease.id }, 'handed back: stopping');
       lease.retryIn(0);
-      return;
+      return false;
     }
     const delayMs = retryDelay(lease.deliveries);
     log.warn(
@@ -56,6 +59,7 @@ export async function processImage(lease: Lease, options: ProcessOptions): Promi
       `trying again later: ${messageOf(error)}`,
     );
     lease.retryIn(delayMs);
+    return false;
   } finally {
     clearInterval(extending);
   }

@@ -5,10 +5,12 @@ import type { Log } from '../lib/log.ts';
 
 export interface WorkerOptions {
   readonly queue: Pick<ImageQueue, 'next'>;
-  /** Resolves when work may be pulled. */
+  /** Resolves when the recognizer takes work. */
   readonly untilAvailable: (signal: AbortSignal) => Promise<void>;
-  /** Ends the lease, whatever happens; does not throw. */
-  readonly process: (lease: Lease) => Promise<void>;
+  /** Throws when outcomes cannot be written now. */
+  readonly pingDatabase: () => Promise<void>;
+  /** Ends the lease, whatever happens; false when the image was handed back. */
+  readonly process: (lease: Lease) => Promise<boolean>;
   /** Images in hand at the same time. */
   readonly concurrency: number;
   readonly log: Log;
@@ -19,7 +21,7 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
-const RETRY_PULL_MS = 1_000;
+const RETRY_MS = 1_000;
 
 /** Pulls images, one at a time in each of `concurrency` loops, until it is stopped. */
 export function startWorker(options: WorkerOptions): Worker {
@@ -40,11 +42,30 @@ async function pullUntilStopped(options: WorkerOptions, signal: AbortSignal): Pr
     if (signal.aborted) return;
     try {
       const lease = await queue.next(signal);
-      if (lease !== null) await options.process(lease);
+      if (lease === null) continue;
+      const ended = await options.process(lease);
+      // One image was handed back; without a database all the others would be, over and over.
+      if (!ended) await untilDatabaseAnswers(options, signal);
     } catch (error) {
       // The queue itself logs that NATS is gone, once.
       log.debug({ err: error }, `nothing could be pulled: ${messageOf(error)}`);
-      await sleep(RETRY_PULL_MS, undefined, { signal }).catch(() => undefined);
+      await pause(signal);
     }
   }
+}
+
+async function untilDatabaseAnswers({ pingDatabase, log }: WorkerOptions, signal: AbortSignal): Promise<void> {
+  for (let tries = 0; !signal.aborted; tries++) {
+    try {
+      return await pingDatabase();
+    } catch (error) {
+      if (tries === 0) log.error({ err: error }, `nothing is pulled until the database answers: ${messageOf(error)}`);
+      await pause(signal);
+    }
+  }
+}
+
+/** Ends early when `signal` is aborted. */
+async function pause(signal: AbortSignal): Promise<void> {
+  await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
 }

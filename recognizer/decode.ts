@@ -105,6 +105,6 @@ function plainReason(error: unknown): string {
   const [line = ''] = messageOf(error).split('\n');
   return line
     .replace(/^Input (buffer|file) /, 'it ')
-    .replace(/^\w+(load|save)?(_buffer|_source)?: /, '')
-    .replace(/\.$/, '');
+    .replace(/^\w+: /, '')
+    .replace(/[:.\s]+$/, '');
 }

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { workerData } from 'piscina';
 import sharp from 'sharp';
 import { PermanentError } from '../lib/errors.ts';
+import { readImageFile } from '../lib/image-file.ts';
 import { decodePhoto } from './decode.ts';
 import { createEngine, type EngineName } from './engine/create-engine.ts';
 import type { DescribedFace, Engine } from './engine/engine.ts';
 import { findFaces } from './find-faces.ts';
-import { readPhotoFile } from './source.ts';
 
 // This file runs in the worker threads of worker-pool.ts: reading, decoding and inference of one photo at a time.
 
@@ -55,7 +55,7 @@ export async function warmUp(): Promise<{ model: string; backend: string }> {
 export async function describePhoto(job: PhotoJob): Promise<PhotoReply> {
   let contentHash: string | null = null;
   try {
-    const file = await readPhotoFile(job.path);
+    const file = await readImageFile(job.path);
     contentHash = createHash('sha256').update(file).digest('hex');
     if (contentHash === job.knownHash) return { kind: 'unchanged', contentHash };
     const { picture, width, height, damage } = await decodePhoto(file);

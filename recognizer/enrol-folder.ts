@@ -1,9 +1,8 @@
-import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { KnownPhoto } from '../lib/people.ts';
 import { type KnownFile, listKnownFiles } from './known-people.ts';
 import type { KnownPhotos } from './known-photos.ts';
-import type { WorkerPool } from './worker-pool.ts';
+import { WorkerCrashError, type WorkerPool } from './worker-pool.ts';
 
 /** `person_images.image_name` holds no more characters. */
 const MAX_IMAGE_NAME = 255;
@@ -20,8 +19,8 @@ export interface Enrolment {
   readonly pool: WorkerPool;
   readonly log: Log;
   readonly signal: AbortSignal;
-  /** How often each state of a file has gone wrong for a reason that may pass. */
-  readonly crashes: Map<string, number>;
+  /** How often each state of a file could not be looked at for a reason that may pass. */
+  readonly troubles: Map<string, number>;
 }
 
 /**
@@ -45,11 +44,13 @@ export async function enrolFolder(enrolment: Enrolment): Promise<number> {
       progress.advance();
     }
   };
-  try {
-    await Promise.all(Array.from({ length: pool.workers }, work));
-  } finally {
-    progress.stop();
-  }
+  const stopAll = (error: unknown) => {
+    waiting.length = 0;
+    throw error;
+  };
+  const results = await Promise.allSettled(Array.from({ length: pool.workers }, () => work().catch(stopAll)));
+  progress.stop();
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
   return changed;
 }
 
@@ -110,12 +111,15 @@ async function lookAtFile(
   }
 }
 
-function tryLater({ crashes, log }: Enrolment, file: KnownFile, error: unknown): Findings | 'later' {
+function tryLater({ troubles, log }: Enrolment, file: KnownFile, error: unknown): Findings | 'later' {
   const state = `${file.imageName} ${file.size} ${file.mtimeMs}`;
-  const count = (crashes.get(state) ?? 0) + 1;
-  crashes.set(state, count);
-  if (count >= MAX_CRASHES) return refusal(`The photo could not be looked at: ${messageOf(error)}`, null);
-  log.warn({ image: file.imageName, err: error }, 'a known photo could not be looked at, and will be tried again');
+  const count = (troubles.get(state) ?? 0) + 1;
+  troubles.set(state, count);
+  if (error instanceof WorkerCrashError && count >= MAX_CRASHES) {
+    return refusal(`Worker threads died of the photo ${count} times.`, null);
+  }
+  if (count === 1)
+    log.warn({ image: file.imageName, err: error }, 'a known photo could not be looked at: trying again');
   return 'later';
 }
 

@@ -33,7 +33,7 @@ export function keepGallery(options: {
   const stop = new AbortController();
   const { signal } = stop;
   const follow = followPhotos(options);
-  const enrolment = { ...options, signal, crashes: new Map<string, number>() };
+  const enrolment = { ...options, signal, troubles: new Map<string, number>() };
 
   const following = repeat(() => follow(false), {
     pollMs,
@@ -76,7 +76,7 @@ function followPhotos({
 }): Follow {
   let seenRevision = -1;
   let reloadAt = 0;
-  return async (force) => {
+  const load = async (force: boolean) => {
     const revision = await photos.galleryRevision();
     if (!force && revision === seenRevision && Date.now() < reloadAt) return;
     const started = Date.now();
@@ -85,6 +85,13 @@ function followPhotos({
     gallery.replace(loaded.entries, loaded.revision);
     seenRevision = loaded.revision;
     reloadAt = Date.now() + Math.max(RELOAD_MS, POLL_SHARE * (Date.now() - started));
+  };
+
+  // One after the other: a slow load must not put what it read over what a later one has read.
+  let last = Promise.resolve();
+  return (force) => {
+    last = last.catch(() => undefined).then(() => load(force));
+    return last;
   };
 }
 

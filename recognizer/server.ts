@@ -72,7 +72,7 @@ export async function serveRecognizer(options: { host: string; port: number; log
   health.addToServer(server);
   new ReflectionService(loadSync(findProtoFile())).addToServer(server);
 
-  const port = await bind(server, `${options.host}:${options.port}`);
+  const port = await bind(server, options.host, options.port);
   return {
     port,
     becomeReady(ready) {
@@ -96,10 +96,17 @@ class NotReadyError extends Error {
   }
 }
 
+/** Cancelled, or past its deadline: whatever is answered reaches nobody. */
+class CallerGoneError extends Error {
+  constructor() {
+    super('The caller has gone.');
+  }
+}
+
 async function runCall(call: ServerUnaryCall<IdentifyRequest, IdentifyResponse>, identify: Identify, log: Log) {
   const path = call.request.imagePath;
   const gone = new AbortController();
-  call.on('cancelled', () => gone.abort(new Error('The caller has gone.')));
+  call.on('cancelled', () => gone.abort(new CallerGoneError()));
   const started = performance.now();
   try {
     const response = await identify(path, gone.signal);
@@ -115,6 +122,7 @@ async function runCall(call: ServerUnaryCall<IdentifyRequest, IdentifyResponse>,
 function toServiceError(error: unknown, log: Log): Partial<ServiceError> {
   if (error instanceof PermanentError) return permanentError(error);
   if (error instanceof LineFullError) return { code: status.RESOURCE_EXHAUSTED, details: error.message };
+  if (error instanceof CallerGoneError) return { code: status.CANCELLED, details: error.message };
   if (error instanceof NotReadyError) return { code: status.UNAVAILABLE, details: error.message };
   log.error({ err: error }, 'a photo could not be looked at');
   return {
@@ -135,10 +143,11 @@ function permanentStatus(code: string): status {
   return status.INVALID_ARGUMENT;
 }
 
-function bind(server: Server, address: string): Promise<number> {
+function bind(server: Server, host: string, port: number): Promise<number> {
+  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) =>
-      error ? reject(error) : resolve(port),
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
     );
   });
 }

@@ -20,7 +20,7 @@ export function FaceBoxes({ faces }: { faces: readonly Face[] }) {
           }}
         />
       ))}
-      {placeFaceLabels(faces).map(({ face, text, left, width, side, align }) => (
+      {placeFaceLabels(faces).map(({ face, text, left, width, anchor, side }) => (
         <span
           key={face.id}
           className="face-label"
@@ -30,7 +30,7 @@ export function FaceBoxes({ faces }: { faces: readonly Face[] }) {
             left: percent(left),
             width: percent(width),
             top: percent(side === 'below' ? face.box.top + face.box.height : face.box.top),
-            justifyContent: align,
+            '--anchor': anchor,
           }}
         >
           <span>{text}</span>

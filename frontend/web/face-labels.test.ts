@@ -3,17 +3,12 @@ import type { Face } from './api.ts';
 import { placeFaceLabels } from './face-labels.ts';
 
 describe('placeFaceLabels', () => {
-  test('a name alone is centred on its face and has room', () => {
-    const [label] = placeFaceLabels([makeFace(0.45, 0.2, 'Ada Lovelace')]);
-    expect(label).toMatchObject({ text: 'Ada Lovelace', side: 'below', align: 'center', left: 0, width: 1 });
-  });
-
-  test('near the edge a name begins, or ends, with its box', () => {
-    const [left] = placeFaceLabels([makeFace(0.02, 0.2, 'Ada')]);
-    const [right] = placeFaceLabels([makeFace(0.88, 0.2, 'Ada')]);
-    expect(left).toMatchObject({ align: 'start', left: 0.02 });
-    expect(right?.align).toBe('end');
-    expect((right?.left ?? 0) + (right?.width ?? 0)).toBeCloseTo(0.98);
+  test('a name alone has the whole width, and stays by its face', () => {
+    for (const left of [0.02, 0.45, 0.88]) {
+      const [label] = placeFaceLabels([makeFace(left, 0.2, 'Ada Lovelace')]);
+      expect(label).toMatchObject({ text: 'Ada Lovelace', side: 'below', left: 0, width: 1 });
+      expect(label?.anchor).toBeCloseTo(left + 0.05);
+    }
   });
 
   test('at the bottom of the photo a name stands above its face', () => {
@@ -32,13 +27,27 @@ describe('placeFaceLabels', () => {
 
   test('what has no room is shortened: a stranger to a question mark, a person to initials', () => {
     const crowd = placeFaceLabels([
-      makeFace(0.3, 0.3, 'Ada Lovelace'),
+      makeFace(0.2, 0.3, 'Wangari Maathai'),
+      makeFace(0.3, 0.3, 'Ada Augusta Lovelace'),
       makeFace(0.4, 0.3, null),
       makeFace(0.5, 0.3, 'Hannibal'),
-      makeFace(0.6, 0.3, null),
+      makeFace(0.6, 0.3, 'Grace'),
     ]);
-    expect(crowd.slice(1, 3).map(({ text }) => text)).toEqual(['?', 'H']);
+    expect(crowd.map(({ text }) => text)).toEqual(['Wangari Maathai', 'AL', '?', 'H', 'Grace']);
     expect(placeFaceLabels([makeFace(0.4, 0.3, null)])[0]?.text).toBe('Unknown');
+  });
+
+  test('strangers make room for people with names', () => {
+    const [before, ada, after] = placeFaceLabels([
+      makeFace(0.1, 0.3, null),
+      makeFace(0.4, 0.3, 'Ada'),
+      makeFace(0.7, 0.3, null),
+    ]);
+    expect(ada?.left).toBeCloseTo(0.15 + 0.06);
+    expect(ada?.width).toBeCloseTo(0.6 - 2 * 0.06);
+    expect(ada?.anchor).toBeCloseTo(0.5);
+    expect((before?.left ?? 0) + (before?.width ?? 0)).toBeCloseTo(ada?.left ?? 0);
+    expect(after?.text).toBe('?');
   });
 
   test('faces on other lines do not matter', () => {

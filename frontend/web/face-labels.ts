@@ -1,32 +1,40 @@
 import type { BoundingBox, Face } from './api.ts';
 
-/** Where the name of a face stands on the photo: ratios 0..1, as the boxes. */
+/** Where the name of a face stands on the photo: ratios 0..1 of the photo, as the boxes. */
 export interface FaceLabel {
   readonly face: Face;
   readonly text: string;
+  /** The slot that the name has for itself. */
   readonly left: number;
   readonly width: number;
+  /** Where in the slot its face is, 0..1: the room that the name leaves is shared out in this proportion. */
+  readonly anchor: number;
   /** Names stand under the box, or above it where the photo ends. */
   readonly side: 'below' | 'above';
-  readonly align: 'start' | 'center' | 'end';
 }
 
 /** Of the photo's height: what a line of text takes in a small thumbnail. */
 const lineHeight = 0.15;
-/** Of the photo's width: what "Unknown" needs in a small thumbnail, and what a name needs to be worth shortening. */
+/** Of the photo's width: half a question mark, the word "Unknown", and the least that a shortened name is worth. */
+const roomForMark = 0.06;
 const roomForWord = 0.45;
 const roomForName = 0.18;
 
 /**
- * Gives every name the room between its neighbours: half-way to the next face whose name would stand on the same line,
- * so that the names in a group photo shorten rather than cover each other. A name is centred on its face, or begins
- * (ends) with the box where one side of it has no room.
+ * Gives every name the room between those beside it on the same line, so that the names in a group photo shorten rather
+ * than cover each other. Strangers, who have a question mark at least, make room for people with names.
  */
 export function placeFaceLabels(faces: readonly Face[]): readonly FaceLabel[] {
   return faces.map((face) => {
-    const slot = placeSlot(face, findRoom(face, faces));
-    const side = standsAbove(face.box) ? 'above' : 'below';
-    return { face, text: shortenName(face.person?.name ?? null, slot.width), side, ...slot };
+    const { from, to } = findRoom(face, faces);
+    return {
+      face,
+      text: shortenName(face.person?.name ?? null, to - from),
+      left: from,
+      width: to - from,
+      anchor: to > from ? (centreOf(face.box) - from) / (to - from) : 0.5,
+      side: standsAbove(face.box) ? 'above' : 'below',
+    };
   });
 }
 
@@ -41,28 +49,23 @@ function shortenName(name: string | null, width: number): string {
 
 function findRoom(face: Face, faces: readonly Face[]): { from: number; to: number } {
   const centre = centreOf(face.box);
-  const gaps = faces
-    .filter((other) => other !== face && Math.abs(lineOf(other.box) - lineOf(face.box)) < lineHeight)
-    .map((other) => centreOf(other.box) - centre);
-  const before = gaps.filter((gap) => gap < 0).map((gap) => centre + gap / 2);
-  const after = gaps.filter((gap) => gap >= 0).map((gap) => centre + gap / 2);
-  return { from: Math.max(0, ...before), to: Math.min(1, ...after) };
+  let from = 0;
+  let to = 1;
+  for (const other of faces) {
+    if (other === face || Math.abs(lineOf(other.box) - lineOf(face.box)) >= lineHeight) continue;
+    const gap = centreOf(other.box) - centre;
+    const border = centre + Math.sign(gap) * shareOf(face, other, Math.abs(gap));
+    if (gap < 0) from = Math.max(from, border);
+    else to = Math.min(to, border);
+  }
+  return { from, to };
 }
 
-function placeSlot(
-  { box }: Face,
-  { from, to }: { from: number; to: number },
-): Pick<FaceLabel, 'left' | 'width' | 'align'> {
-  const centre = centreOf(box);
-  const reach = Math.min(centre - from, to - centre);
-  const isLopsided = reach < roomForWord / 2 && to - from > 3 * reach;
-  if (!isLopsided) return { left: centre - reach, width: 2 * reach, align: 'center' };
-  if (to - centre > reach) {
-    const left = Math.max(from, box.left);
-    return { left, width: to - left, align: 'start' };
-  }
-  const right = Math.min(to, box.left + box.width);
-  return { left: from, width: right - from, align: 'end' };
+/** How much of the gap between two centres is the first one's. */
+function shareOf(face: Face, other: Face, gap: number): number {
+  if ((face.person === null) === (other.person === null)) return gap / 2;
+  const stranger = Math.min(roomForMark, gap / 2);
+  return face.person === null ? stranger : gap - stranger;
 }
 
 function centreOf(box: BoundingBox): number {

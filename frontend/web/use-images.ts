@@ -21,6 +21,7 @@ export function useImages(status: ImageStatus | null) {
     queryKey: key,
     queryFn: ({ signal }) => refreshList(client, status, signal),
     refetchInterval: ({ state }) => (state.data && hasPending(state.data) ? pollInterval.busy : pollInterval.idle),
+    placeholderData: () => filterHeld(client, status),
     // The list compares row by row itself; by index every row would differ as soon as one comes on top.
     structuralSharing: false,
   });
@@ -55,6 +56,13 @@ async function refreshList(client: QueryClient, status: ImageStatus | null, sign
   // Read again: an older page may have been added in the meantime.
   const refreshed = stale !== null && again ? refreshPage(held(), stale, again) : held();
   return mergeNewest(refreshed, newest);
+}
+
+/** What the unfiltered list already knows to pass the filter: to be shown at once, until the answer is there. */
+function filterHeld(client: QueryClient, status: ImageStatus | null): ImageList | undefined {
+  const all = client.getQueryData<ImageList>(listKey(null));
+  const images = all?.images.filter((image) => image.status === status) ?? [];
+  return images.length > 0 ? { ...emptyList, images } : undefined;
 }
 
 function listKey(status: ImageStatus | null) {
