@@ -39,8 +39,8 @@ export interface DemoPicture {
 }
 
 /**
- * The six photos inside @vladmandic/face-api. Who is who was decided by looking at them: 22 women, of whom nobody who is
- * enrolled here is in a second photo.
+ * The six photos inside @vladmandic/face-api. Who is who was decided by looking at them: 22 faces, and nobody who is enrolled
+ * here is in a second photo.
  */
 const SAMPLES: readonly DemoSample[] = [
   { file: 'sample1.jpg', faces: 3, known: [] },

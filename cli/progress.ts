@@ -62,9 +62,11 @@ export function createProgress(stream: NodeJS.WriteStream): Progress {
       begin(step);
       try {
         const result = await work((text) => {
+          // In a log, a counter's every value would be a line.
+          const isNew = withoutNumbers(text) !== withoutNumbers(step.detail);
           step.detail = text;
           if (stream.isTTY) draw();
-          else say(`  ${title}: ${text}`);
+          else if (isNew) say(`  ${title}: ${text}`);
         });
         const seconds = ((Date.now() - begun) / 1000).toFixed(1);
         end(step, `✔ ${done ? done(result) : title} (${seconds} s)`);
@@ -75,4 +77,8 @@ export function createProgress(stream: NodeJS.WriteStream): Progress {
       }
     },
   };
+}
+
+function withoutNumbers(text: string): string {
+  return text.replace(/\d+/g, '#');
 }

@@ -187,7 +187,7 @@ async function runChecks(vitestArgs) {
 async function handOver(args) {
   const child = spawn(process.execPath, args, { cwd: PROJECT, stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
   running.add(child);
-  const orphaned = process.env.npm_lifecycle_event ? watchParent(() => child.kill('SIGTERM')) : undefined;
+  const orphaned = process.env.npm_lifecycle_event ? watchNpm(() => child.kill('SIGTERM')) : undefined;
   const [code, signal] = await new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (...ending) => resolve(ending));
@@ -200,11 +200,17 @@ async function handOver(args) {
 }
 
 /** Under `npm start` npm is what was started and what gets killed, and it cannot tell us when it dies from SIGKILL. */
-function watchParent(onGone) {
-  const parent = process.ppid;
+function watchNpm(onGone) {
+  const before = npmAbove();
   return setInterval(() => {
-    if (process.ppid !== parent) onGone();
+    if (npmAbove() !== before) onGone();
   }, 500);
+}
+
+/** The process that started us: our parent, or, where that is the shell that npm runs scripts with, the shell's parent. */
+function npmAbove() {
+  const [, name, parent] = /^\d+ \((.*)\) \S (\d+)/s.exec(read(`/proc/${process.ppid}/stat`) ?? '') ?? [];
+  return name?.endsWith('sh') ? Number(parent) : process.ppid;
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
@@ -259,8 +265,14 @@ function hash(parts) {
   return sum.digest('hex');
 }
 
+/** Null when there is no such file. */
 function read(file) {
-  return existsSync(file) ? readFileSync(file, 'utf8') : null;
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  }
 }
 
 try {

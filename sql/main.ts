@@ -1,10 +1,10 @@
-import { commonKeys, mysqlUrl, readEnv } from '../lib/env.ts';
 import { messageOf } from '../lib/errors.ts';
 import { createLog } from '../lib/log.ts';
 import { loadOrExit } from '../lib/run.ts';
+import { loadConfig } from './config.ts';
 import { migrate } from './migrate.ts';
 
-const config = loadOrExit(() => readEnv(process.env, { ...commonKeys, MYSQL_URL: mysqlUrl() }));
+const config = loadOrExit(() => loadConfig(process.env));
 const log = createLog('migrate', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
 
 try {

@@ -1,19 +1,19 @@
 import { existsSync } from 'node:fs';
 import { loadConfig as loadFrontendConfig } from '../frontend/config.ts';
-import { commonKeys, mysqlUrl, readEnv } from '../lib/env.ts';
 import { loadConfig as loadProcessorConfig } from '../processor/config.ts';
 import { loadConfig as loadReceiverConfig } from '../receiver/config.ts';
 import { loadConfig as loadRecognizerConfig } from '../recognizer/config.ts';
+import { loadConfig as loadMigrationConfig } from '../sql/config.ts';
 
 type Environment = Record<string, string>;
 
-/** What each command of the image reads. The migrations have no config.ts: their main.ts reads these keys. */
+/** What each command of the image reads. */
 const loaders = new Map<string, (environment: NodeJS.ProcessEnv) => unknown>([
   ['receiver', loadReceiverConfig],
   ['processor', loadProcessorConfig],
   ['recognizer', loadRecognizerConfig],
   ['frontend', loadFrontendConfig],
-  ['sql', (environment) => readEnv(environment, { ...commonKeys, MYSQL_URL: mysqlUrl() })],
+  ['sql', loadMigrationConfig],
 ]);
 
 /** `node dist/receiver/main.js` → `receiver`; undefined when the command starts nothing that exists in the tree. */

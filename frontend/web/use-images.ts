@@ -1,5 +1,5 @@
 import { type QueryClient, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { fetchImages, type ImageStatus } from './api.ts';
+import { fetchImages, type Image, type ImageStatus } from './api.ts';
 import {
   appendOlder,
   emptyList,
@@ -21,7 +21,6 @@ export function useImages(status: ImageStatus | null) {
     queryKey: key,
     queryFn: ({ signal }) => refreshList(client, status, signal),
     refetchInterval: ({ state }) => (state.data && hasPending(state.data) ? pollInterval.busy : pollInterval.idle),
-    placeholderData: () => filterHeld(client, status),
     // The list compares row by row itself; by index every row would differ as soon as one comes on top.
     structuralSharing: false,
   });
@@ -33,7 +32,7 @@ export function useImages(status: ImageStatus | null) {
   });
   const cursor = query.data?.olderCursor ?? null;
   return {
-    images: query.data?.images,
+    images: query.data?.images ?? filterHeld(client, status),
     error: query.error,
     older: {
       exists: cursor !== null,
@@ -59,10 +58,10 @@ async function refreshList(client: QueryClient, status: ImageStatus | null, sign
 }
 
 /** What the unfiltered list already knows to pass the filter: to be shown at once, until the answer is there. */
-function filterHeld(client: QueryClient, status: ImageStatus | null): ImageList | undefined {
+function filterHeld(client: QueryClient, status: ImageStatus | null): readonly Image[] | undefined {
   const all = client.getQueryData<ImageList>(listKey(null));
   const images = all?.images.filter((image) => image.status === status) ?? [];
-  return images.length > 0 ? { ...emptyList, images } : undefined;
+  return images.length > 0 ? images : undefined;
 }
 
 function listKey(status: ImageStatus | null) {

@@ -1,0 +1,6 @@
+import { commonKeys, mysqlUrl, readEnv } from '../lib/env.ts';
+
+/** @throws ConfigError that lists every bad key */
+export function loadConfig(environment: NodeJS.ProcessEnv) {
+  return readEnv(environment, { ...commonKeys, MYSQL_URL: mysqlUrl() });
+}
