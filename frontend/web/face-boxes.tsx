@@ -3,7 +3,7 @@ import { placeFaceLabels } from './face-labels.ts';
 import { formatSimilarity } from './format.ts';
 
 /** A box on each face and the name beside it, laid over the photo that the parent shows. The row says it in words. */
-export function FaceBoxes({ faces }: { faces: readonly Face[] }) {
+export function FaceBoxes({ faces, ratio }: { faces: readonly Face[]; ratio: number }) {
   return (
     <span className="face-boxes" aria-hidden="true">
       {faces.map((face) => (
@@ -20,7 +20,7 @@ export function FaceBoxes({ faces }: { faces: readonly Face[] }) {
           }}
         />
       ))}
-      {placeFaceLabels(faces).map(({ face, text, left, width, anchor, side }) => (
+      {placeFaceLabels(faces, ratio).map(({ face, text, left, width, anchor, side }) => (
         <span
           key={face.id}
           className="face-label"
@@ -29,7 +29,7 @@ export function FaceBoxes({ faces }: { faces: readonly Face[] }) {
           style={{
             left: percent(left),
             width: percent(width),
-            top: percent(side === 'below' ? face.box.top + face.box.height : face.box.top),
+            top: percent(side === 'above' ? face.box.top : face.box.top + face.box.height),
             '--anchor': anchor,
           }}
         >

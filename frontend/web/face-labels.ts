@@ -9,12 +9,14 @@ export interface FaceLabel {
   readonly width: number;
   /** Where in the slot its face is, 0..1: the room that the name leaves is shared out in this proportion. */
   readonly anchor: number;
-  /** Names stand under the box, or above it where the photo ends. */
-  readonly side: 'below' | 'above';
+  readonly side: Side;
 }
 
-/** Of the photo's height: what a line of text takes in a small thumbnail. */
-const lineHeight = 0.15;
+/** Names stand under the box; where the photo ends, above it; where it ends there too, inside the box. */
+type Side = 'below' | 'above' | 'inside';
+
+/** What a line of text takes of the height of a small thumbnail that is as high as it is wide. */
+const lineOfSquare = 0.12;
 /** Of the photo's width: half a question mark, the word "Unknown", and the least that a shortened name is worth. */
 const roomForMark = 0.06;
 const roomForWord = 0.45;
@@ -23,17 +25,20 @@ const roomForName = 0.18;
 /**
  * Gives every name the room between those beside it on the same line, so that the names in a group photo shorten rather
  * than cover each other. Strangers, who have a question mark at least, make room for people with names.
+ *
+ * @param ratio the photo's width by its height
  */
-export function placeFaceLabels(faces: readonly Face[]): readonly FaceLabel[] {
+export function placeFaceLabels(faces: readonly Face[], ratio: number): readonly FaceLabel[] {
+  const lineHeight = lineOfSquare * Math.max(1, ratio);
   return faces.map((face) => {
-    const { from, to } = findRoom(face, faces);
+    const { from, to } = findRoom(face, faces, lineHeight);
     return {
       face,
       text: shortenName(face.person?.name ?? null, to - from),
       left: from,
       width: to - from,
       anchor: to > from ? (centreOf(face.box) - from) / (to - from) : 0.5,
-      side: standsAbove(face.box) ? 'above' : 'below',
+      side: chooseSide(face.box, lineHeight),
     };
   });
 }
@@ -47,12 +52,13 @@ function shortenName(name: string | null, width: number): string {
   return ends.map((word) => Array.from(word ?? '')[0] ?? '').join('');
 }
 
-function findRoom(face: Face, faces: readonly Face[]): { from: number; to: number } {
+function findRoom(face: Face, faces: readonly Face[], lineHeight: number): { from: number; to: number } {
   const centre = centreOf(face.box);
   let from = 0;
   let to = 1;
   for (const other of faces) {
-    if (other === face || Math.abs(lineOf(other.box) - lineOf(face.box)) >= lineHeight) continue;
+    if (other === face) continue;
+    if (Math.abs(topOfLine(other.box, lineHeight) - topOfLine(face.box, lineHeight)) >= lineHeight) continue;
     const gap = centreOf(other.box) - centre;
     const border = centre + Math.sign(gap) * shareOf(face, other, Math.abs(gap));
     if (gap < 0) from = Math.max(from, border);
@@ -72,11 +78,12 @@ function centreOf(box: BoundingBox): number {
   return box.left + box.width / 2;
 }
 
-/** Where the name's line is, from the top. */
-function lineOf(box: BoundingBox): number {
-  return standsAbove(box) ? box.top - lineHeight : box.top + box.height;
+function topOfLine(box: BoundingBox, lineHeight: number): number {
+  const bottom = box.top + box.height;
+  return { below: bottom, above: box.top - lineHeight, inside: bottom - lineHeight }[chooseSide(box, lineHeight)];
 }
 
-function standsAbove(box: BoundingBox): boolean {
-  return box.top + box.height + lineHeight > 1;
+function chooseSide(box: BoundingBox, lineHeight: number): Side {
+  if (box.top + box.height + lineHeight <= 1) return 'below';
+  return box.top >= lineHeight ? 'above' : 'inside';
 }

@@ -32,7 +32,7 @@ export function PhotoThumbnail({ image }: { image: Image }) {
         decoding="async"
         onError={() => setMissing(true)}
       />
-      <FaceBoxes faces={image.faces} />
+      <FaceBoxes faces={image.faces} ratio={width / height} />
     </a>
   );
 }
