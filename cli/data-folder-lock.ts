@@ -5,12 +5,12 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readSync,
-  renameSync,
   rmSync,
   symlinkSync,
 } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -32,13 +32,12 @@ export interface DataFolderLock {
 const TRIES = 20;
 const ANSWER_WITHIN_MS = 2_000;
 const FORMER_CHILDREN_MS = 60_000;
-/** Of a unix socket's path, in bytes, on the strictest system (macOS: 104). */
-const LONGEST_SOCKET_PATH = 100;
+const BOUND_BEFORE_LISTENING_MS = 100;
 
 /**
  * Makes this process the only launcher on a data folder, and waits until whatever a killed launcher left behind has
- * ended. The lock is a listening unix socket: it dies with its process, whatever kills that, and a socket file that
- * nobody listens on is stale. Throws a LaunchError that names the holder when the folder is in use.
+ * ended. The lock is a listening unix socket: it dies with its process, whatever kills that.
+ * Throws a LaunchError that names the holder when the folder is in use.
  */
 export async function lockDataFolder(
   folder: string,
@@ -47,12 +46,11 @@ export async function lockDataFolder(
 ): Promise<DataFolderLock> {
   const runFolder = join(folder, 'run');
   mkdirSync(runFolder, { recursive: true, mode: 0o700 });
-  const server = await withShortPath(runFolder, (short) => listenAlone(folder, join(short, 'launcher.sock'), page));
+  const server = await withShortPath(runFolder, (short) => listenAlone(folder, short, page));
   try {
     const keepOpen = await openAliveFile(join(runFolder, 'alive'), report);
     const release = () => {
       closeSync(keepOpen);
-      rmSync(join(runFolder, 'launcher.sock'), { force: true });
       server.close();
     };
     return { keepOpen, release };
@@ -62,9 +60,11 @@ export async function lockDataFolder(
   }
 }
 
-/** Calls `work` with a path to the folder that is short enough for a socket in it. */
+/**
+ * Calls `work` with a path to the folder that is short enough for a socket in it, and that is gone afterwards: closing a
+ * server removes the file at the path that it was given, and the highest generation must stay.
+ */
 async function withShortPath<Result>(folder: string, work: (short: string) => Promise<Result>): Promise<Result> {
-  if (Buffer.byteLength(join(folder, 'launcher.sock.stale-1234567')) <= LONGEST_SOCKET_PATH) return await work(folder);
   const holder = mkdtempSync(join(tmpdir(), 'faceflow-'));
   symlinkSync(folder, join(holder, 'run'));
   try {
@@ -74,15 +74,32 @@ async function withShortPath<Result>(folder: string, work: (short: string) => Pr
   }
 }
 
-async function listenAlone(folder: string, path: string, page: string): Promise<Server> {
+/**
+ * Each lock is a generation: a socket file whose number is one higher than that of the last. To bind a name is exclusive,
+ * so of several starters that find generation N dead only one gets N + 1. Nobody removes the highest one, so that no
+ * starter with an old view of the folder can take a number that was taken before.
+ */
+async function listenAlone(folder: string, runFolder: string, page: string): Promise<Server> {
   for (let tries = 0; tries < TRIES; tries++) {
-    const server = await listen(path, { pid: process.pid, page });
-    if (server) return server;
-    const holder = await askHolder(path);
+    const generation = Math.max(0, ...generationsIn(runFolder));
+    const holder = generation === 0 ? 'gone' : await askHolder(socketIn(runFolder, generation));
     if (holder !== 'gone') throw new LaunchError(explainHolder(folder, holder));
-    await removeStale(path);
+    const server = await listen(socketIn(runFolder, generation + 1), { pid: process.pid, page });
+    if (!server) continue;
+    for (const dead of generationsIn(runFolder).filter((it) => it <= generation)) {
+      rmSync(socketIn(runFolder, dead), { force: true });
+    }
+    return server;
   }
   throw new LaunchError(`The lock in ${folder}/run cannot be taken: other processes take it again and again.`);
+}
+
+function generationsIn(runFolder: string): number[] {
+  return readdirSync(runFolder).flatMap((name) => Number(/^launcher-(\d+)\.sock$/.exec(name)?.[1] ?? Number.NaN) || []);
+}
+
+function socketIn(runFolder: string, generation: number): string {
+  return join(runFolder, `launcher-${generation}.sock`);
 }
 
 /** Null when the socket file exists already, whoever made it. */
@@ -104,34 +121,26 @@ function listen(path: string, holder: Holder): Promise<Server | null> {
 }
 
 /** `silent` when somebody listens but does not answer: a launcher that is suspended, or another user's. */
-function askHolder(path: string): Promise<Holder | 'silent' | 'gone'> {
+async function askHolder(path: string): Promise<Holder | 'silent' | 'gone'> {
+  const answer = await askOnce(path);
+  if (answer !== 'gone') return answer;
+  // A name is bound a moment before its owner listens there.
+  await sleep(BOUND_BEFORE_LISTENING_MS);
+  return await askOnce(path);
+}
+
+function askOnce(path: string): Promise<Holder | 'silent' | 'gone'> {
   return new Promise((resolve) => {
-    const socket: Socket = connect(path);
+    const socket = connect(path);
     let text = '';
     socket.setTimeout(ANSWER_WITHIN_MS, () => socket.destroy());
     socket.setEncoding('utf8').on('data', (chunk: string) => {
       text += chunk;
     });
-    socket.on('error', ({ code }: NodeJS.ErrnoException) =>
-      resolve(code === 'ECONNREFUSED' || code === 'ENOENT' ? 'gone' : 'silent'),
-    );
+    const isGone = (code: string | undefined) => code === 'ECONNREFUSED' || code === 'ENOENT';
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => resolve(isGone(code) ? 'gone' : 'silent'));
     socket.on('close', () => resolve(text ? (JSON.parse(text) as Holder) : 'silent'));
   });
-}
-
-/**
- * Another starter may have taken the stale lock over since we looked, so ours to remove is only what is still dead
- * after it has been moved aside.
- */
-async function removeStale(path: string): Promise<void> {
-  const aside = `${path}.stale-${process.pid}`;
-  try {
-    renameSync(path, aside);
-  } catch {
-    return; // Somebody else has removed it.
-  }
-  if ((await askHolder(aside)) === 'gone') rmSync(aside, { force: true });
-  else renameSync(aside, path);
 }
 
 function explainHolder(folder: string, holder: Holder | 'silent'): string {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -56,15 +56,19 @@ test('a command that does not exist ends with the code 127 of the shell', async 
   expect((await missing.ended).code).toBe(127);
 });
 
+/** A zombie is dead: how soon it is reaped is the business of this machine's init. */
+function listProcesses(): { pid: number; group: number }[] {
+  const lines = execFileSync('ps', ['-A', '-o', 'pid=,pgid=,stat='], { encoding: 'utf8' }).split('\n');
+  return lines
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , state]) => state && !state.startsWith('Z'))
+    .map(([pid, group]) => ({ pid: Number(pid), group: Number(group) }));
+}
+
 function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+  return listProcesses().some((it) => it.pid === pid);
 }
 
 function isGroupAlive(leader: number): boolean {
-  return isAlive(-leader);
+  return listProcesses().some((it) => it.group === leader);
 }

@@ -1,6 +1,8 @@
 import './styles/tokens.css';
 import './styles/page.css';
+import './styles/notices.css';
 import './styles/table.css';
+import './styles/cards.css';
 import './styles/photo.css';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { StrictMode } from 'react';
