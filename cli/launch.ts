@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, stat } from 'node:fs/promises';
+import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { migrate } from '../sql/migrate.ts';
 import { chooseCacheFolder } from './cache-folder.ts';
@@ -73,15 +73,27 @@ export async function launch(settings: LaunchSettings, context: LaunchContext): 
   }
 }
 
+/** What lies in the data folder is made; a folder elsewhere is somebody's own, and its absence most likely a slip. */
 async function makeFolders(settings: LaunchSettings): Promise<void> {
-  const own = [join(settings.dataFolder, 'logs'), join(settings.dataFolder, 'photos'), settings.knownPeople];
-  for (const folder of own) {
-    await mkdir(folder, { recursive: true }).catch((error: unknown) => {
-      throw new LaunchError(
-        `The folder ${folder} cannot be made: ${messageOf(error)} (DATA_DIR and KNOWN_PEOPLE choose others)`,
-      );
-    });
+  const { dataFolder, imageRoots, knownPeople } = settings;
+  const folders = [
+    [join(dataFolder, 'logs'), 'DATA_DIR'],
+    ...imageRoots.map((root) => [root, 'IMAGE_ROOTS']),
+    [knownPeople, 'KNOWN_PEOPLE'],
+  ];
+  for (const [folder = '', key] of folders) {
+    if (folder.startsWith(`${dataFolder}${sep}`)) {
+      await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+        throw new LaunchError(
+          `The folder ${folder} cannot be made: ${messageOf(error)} (DATA_DIR chooses another place)`,
+        );
+      });
+    } else if (!(await isFolder(folder))) throw new LaunchError(`${key}: there is no folder ${folder}`);
   }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => null))?.isDirectory() ?? false;
 }
 
 async function startServers(

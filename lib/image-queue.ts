@@ -62,6 +62,8 @@ export interface ImageQueue {
    */
   next(signal: AbortSignal): Promise<Lease | null>;
   backlog(): Promise<Backlog>;
+  /** When the image that is handed out next was enqueued; now, when none waits. What is older is in flight, or lost. */
+  oldestWaiting(): Promise<Date>;
   /** Throws when nothing can be enqueued or handed out now. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -200,6 +202,14 @@ export function openImageQueue(options: QueueOptions): ImageQueue {
       return { pending: info.num_pending, inFlight: info.num_ack_pending };
     },
 
+    async oldestWaiting() {
+      const { manager } = connected();
+      const { delivered, num_pending } = await manager.consumers.info(options.stream, options.consumer);
+      if (num_pending === 0) return new Date();
+      const next = await findMessageFrom(manager, options.stream, delivered.stream_seq + 1, subject);
+      return next?.time ?? new Date();
+    },
+
     async ping() {
       await connected().connection.flush();
     },
@@ -251,9 +261,30 @@ async function ensureConsumer(manager: JetStreamManager, options: QueueOptions, 
       filter_subject: subject,
     });
   }
-  // A killed server (seen with 2.9) can keep acknowledged messages in a work queue for ever.
-  const { ack_floor } = await manager.consumers.info(stream, consumer);
-  if (ack_floor.stream_seq > 0) await manager.streams.purge(stream, { filter: subject, seq: ack_floor.stream_seq + 1 });
+  await removeLeftovers(manager, options, subject);
+}
+
+/**
+ * A killed server (seen with 2.9) can keep acknowledged messages in a work queue for ever. They are deleted one by one: a
+ * purge with a filter would make a 2.9 server forget every message that is in flight.
+ */
+async function removeLeftovers(manager: JetStreamManager, options: QueueOptions, subject: string): Promise<void> {
+  const { stream, consumer } = options;
+  const floor = (await manager.consumers.info(stream, consumer)).ack_floor.stream_seq;
+  let seq = (await manager.streams.info(stream)).state.first_seq;
+  while (seq <= floor) {
+    const message = await findMessageFrom(manager, stream, seq, subject);
+    if (message === null || message.seq > floor) return;
+    await manager.streams.deleteMessage(stream, message.seq);
+    seq = message.seq + 1;
+  }
+}
+
+/** The first message of the subject at or after a sequence number; null when there is none. */
+function findMessageFrom(manager: JetStreamManager, stream: string, seq: number, subject: string) {
+  // The server knows next_by_subj since 2.9; the client's type for this request does not.
+  const request = { seq, next_by_subj: subject };
+  return manager.streams.getMessage(stream, request);
 }
 
 async function exists(info: Promise<unknown>): Promise<boolean> {

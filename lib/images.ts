@@ -90,6 +90,12 @@ export interface Images {
   markEnqueued(ids: readonly number[]): Promise<void>;
   /** Pending images that no queue has taken, oldest first, added at least `minAgeMs` ago. */
   listNotEnqueued(options: { minAgeMs: number; limit: number }): Promise<number[]>;
+  /**
+   * Puts pending images that were enqueued before a time back into the outbox: the queue has lost them.
+   *
+   * @returns how many; at most 1,000 a call
+   */
+  releaseEnqueued(before: Date): Promise<number>;
   /** What a worker needs to know; null when the image was deleted. */
   findWork(id: number): Promise<{ path: string; status: ImageStatus } | null>;
   /**
@@ -150,6 +156,16 @@ export function openImages(db: Database): Images {
         [minAgeMs * 1000, limit],
       );
       return rows.map((row) => row.id);
+    },
+
+    async releaseEnqueued(before) {
+      const [result] = await db.transact((connection) =>
+        connection.query<WriteResult>(
+          "UPDATE images SET enqueued_at = NULL WHERE status = 'pending' AND enqueued_at < ? ORDER BY id LIMIT 1000",
+          [before],
+        ),
+      );
+      return result.affectedRows;
     },
 
     async findWork(id) {

@@ -14,7 +14,11 @@ import { testCacheFolder } from './servers.ts';
  */
 export default async function startServersOfTheRun(project: TestProject): Promise<() => Promise<void>> {
   // `npm test` started us and was killed: nobody waits for the result any more.
-  if (process.connected) process.once('disconnect', () => process.exit(1));
+  if (process.connected) {
+    process.once('disconnect', () => process.exit(1));
+    // Listening must not keep a finished run alive.
+    process.channel?.unref();
+  }
   await buildWhatTheTestsRun();
   const dataFolder = await mkdtemp(join(tmpdir(), 'faceflow-test-'));
   const servers = await startPrivateServers({

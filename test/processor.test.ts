@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstream } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startPrivateServers } from '../cli/servers/private-servers.ts';
@@ -11,6 +10,7 @@ import { type Database, openDatabase } from '../lib/database.ts';
 import { type ImageQueue, openImageQueue } from '../lib/image-queue.ts';
 import { type Images, openImages } from '../lib/images.ts';
 import { migrate } from '../sql/migrate.ts';
+import { connectNats } from './connect-nats.ts';
 import {
   grpcError,
   type MisbehavingRecognizer,
@@ -164,11 +164,7 @@ describe('messages', () => {
   test('a message that comes twice, or whose row is gone, or that is no id, harms nothing', async () => {
     const [kept = 0, gone = 0] = await submit('kept.jpg', 'gone.jpg');
     await db.query('DELETE FROM images WHERE id = ?', [gone]);
-    const { password, username, host } = new URL(natsUrl());
-    const connection = await connect({
-      servers: host,
-      ...(password ? { user: username, pass: password } : { token: username }),
-    });
+    const connection = await connectNats(natsUrl());
     const client = jetstream(connection);
     for (const body of [String(kept), String(kept), 'nonsense', '']) {
       await client.publish(`${stream.toLowerCase()}.identify`, body);
@@ -185,6 +181,21 @@ describe('messages', () => {
     const [id = 0] = await submit('twice.jpg');
     await queue.enqueue([id, id]);
     expect(await queue.backlog()).toEqual({ pending: 1, inFlight: 0 });
+  });
+
+  test('somebody who opens the queue meanwhile takes nothing away from those at work', async () => {
+    await submit(...Array.from({ length: 10 }, (_, n) => `held-${n}.jpg`));
+    const never = new AbortController().signal;
+    const leases = [await queue.next(never), await queue.next(never), await queue.next(never)];
+    leases[0]?.done();
+    const other = await openQueue(natsUrl());
+    expect(await other.backlog()).toEqual({ pending: 7, inFlight: 2 });
+    leases[1]?.retryIn(0);
+    leases[2]?.retryIn(0);
+    await other.close();
+    await startProcessor();
+    await queueEmpty();
+    expect(recognizer.calls).toHaveLength(9);
   });
 
   test('work that outlasts the lease is not given to somebody else', async () => {

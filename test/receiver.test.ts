@@ -1,11 +1,14 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { jetstreamManager } from '@nats-io/jetstream';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chooseFreePort } from '../cli/free-port.ts';
 import { openDatabase } from '../lib/database.ts';
 import { openImages } from '../lib/images.ts';
+import { connectNats } from './connect-nats.ts';
 import {
   createDatabase,
   createStreamName,
@@ -212,6 +215,36 @@ describe('when something is missing', () => {
     // The other receiver's sweeper publishes what this one could not.
     await waitFor('the outbox to be empty', async () => (await waiting()).length === 0);
     await db.close();
+  });
+
+  test('what the queue has lost is published again, and what still waits in it is not', async () => {
+    const other = await createDatabase();
+    const stream = createStreamName();
+    const forgetful = await startReceiver({ NATS_URL: natsUrl(), MYSQL_URL: other.url, IMAGES_STREAM: stream });
+    const queued = async () => (await call('/v1/stats', {}, forgetful)).body.queue.pending;
+    const db = openDatabase(other.url);
+    await post('/images/post', { paths: [{ path: 'a.jpg' }, { path: 'b.jpg' }] }, {}, forgetful);
+    expect(await queued()).toBe(2);
+    const nats = await connectNats(natsUrl());
+    const manager = await jetstreamManager(nats);
+    await manager.streams.purge(stream);
+    expect(await queued()).toBe(0);
+    await db.query('UPDATE images SET enqueued_at = enqueued_at - INTERVAL 1 HOUR');
+    // The stream remembers the message ids of the last two minutes: a new one has forgotten them.
+    await manager.streams.delete(stream);
+    await forgetful.stop();
+    const next = await startReceiver({ NATS_URL: natsUrl(), MYSQL_URL: other.url, IMAGES_STREAM: stream });
+    const waiting = async () => (await call('/v1/stats', {}, next)).body.queue?.pending;
+    await waitFor('both to be published again', async () => (await waiting()) === 2, 30_000);
+    // Older than all that waits? No: as old as the next to be handed out.
+    await db.query('UPDATE images SET enqueued_at = enqueued_at - INTERVAL 5 MINUTE');
+    await sleep(17_000);
+    expect(await waiting()).toBe(2);
+    expect(next.log().split('the queue has lost images')).toHaveLength(2);
+    await next.stop();
+    await nats.close();
+    await db.close();
+    await other.drop();
   });
 
   test('without a database it lives, is not ready, and answers 500 with retryable', async () => {

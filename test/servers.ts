@@ -27,6 +27,12 @@ declare module 'vitest' {
   }
 }
 
+/**
+ * A killed vitest leaves its workers behind, which would finish their tests, and everything started by those, for nobody.
+ * Vitest forbids `process.exit` in a worker.
+ */
+if (process.connected) process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+
 /** What could not be made available on this machine, and why: for `test.skipIf`. */
 export interface Unavailable {
   skip: string;
