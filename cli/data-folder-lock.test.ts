@@ -1,16 +1,28 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { lockDataFolder } from './data-folder-lock.ts';
+
+const folders: string[] = [];
+
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+function makeFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'faceflow-unit-'));
+  folders.push(folder);
+  return folder;
+}
 
 const PAGE = 'http://127.0.0.1:8081';
 const lock = (folder: string, doing: string[] = []) => lockDataFolder(folder, PAGE, (text) => doing.push(text));
 
 function newFolder(...below: string[]): string {
-  return join(mkdtempSync(join(tmpdir(), 'faceflow-')), ...below);
+  return join(makeFolder(), ...below);
 }
 
 /** A launcher in another process, holding the folder's lock, and a child of its that lives `seconds` longer. */

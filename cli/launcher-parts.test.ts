@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { chooseCacheFolder } from './cache-folder.ts';
 import { findDeviations, formatTable, type SeenImage } from './demo-table.ts';
 import { chooseFreePort, isPortFree } from './free-port.ts';
@@ -12,10 +12,20 @@ import { openLogFile } from './log-file.ts';
 import { summarizeLogLine } from './watch-process.ts';
 import { writeServersEnv } from './write-servers-env.ts';
 
-const newFolder = () => mkdtempSync(join(tmpdir(), 'faceflow-'));
+const folders: string[] = [];
+
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+function makeFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'faceflow-unit-'));
+  folders.push(folder);
+  return folder;
+}
 
 test('servers.env is read by a shell as it was written, and by its owner alone', async () => {
-  const file = join(newFolder(), 'servers.env');
+  const file = join(makeFolder(), 'servers.env');
   const awkward = `it's $HOME "and" \`more\``;
   await writeServersEnv(file, { MYSQL_URL: 'mysql://a:b@127.0.0.1:1/c', AWKWARD: awkward });
   const shell = execFileSync('/bin/sh', ['-c', 'set -a; . "$1"; set +a; env', 'sh', file], { encoding: 'utf8' });
@@ -24,7 +34,7 @@ test('servers.env is read by a shell as it was written, and by its owner alone',
 });
 
 test('a log file is bounded: it moves aside and begins anew', async () => {
-  const path = join(newFolder(), 'a.log');
+  const path = join(makeFolder(), 'a.log');
   const log = openLogFile(path, 100);
   for (let index = 0; index < 50; index++) {
     log.write(`line ${index}`);
@@ -70,7 +80,7 @@ test('a recognizer address is a foreign recognizer, unless it is the one that is
 });
 
 test('downloads are kept in the first cache folder that can be written to', () => {
-  const [home, project, data] = [newFolder(), newFolder(), newFolder()];
+  const [home, project, data] = [makeFolder(), makeFolder(), makeFolder()];
   expect(chooseCacheFolder({ XDG_CACHE_HOME: join(home, 'x'), HOME: home }, project, data)).toBe(
     join(home, 'x', 'faceflow'),
   );

@@ -170,6 +170,7 @@ async function runChecks(vitestArgs) {
   const checks = [
     ['Lint', binary('@biomejs/biome', 'biome'), ['ci', '--error-on-warnings', '.']],
     ['Types', binary('typescript', 'tsc'), ['--noEmit']],
+    ['Types of the page', binary('typescript', 'tsc'), ['--noEmit', '-p', 'frontend/web']],
     ['Tests', binary('vitest', 'vitest'), ['run', ...vitestArgs]],
   ];
   for (const [name, script, args] of checks) {

@@ -1,10 +1,22 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { LaunchError } from './launch-error.ts';
 import { type Program, supervise } from './supervise.ts';
+
+const folders: string[] = [];
+
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+function makeFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'faceflow-unit-'));
+  folders.push(folder);
+  return folder;
+}
 
 function shell(script: string, program: Partial<Program> = {}): Program {
   return {
@@ -23,7 +35,7 @@ function shell(script: string, program: Partial<Program> = {}): Program {
 const ignoring = { onLine: () => {}, onEvent: () => {} };
 
 test('what dies is started again, and its last lines are told', async () => {
-  const marks = join(mkdtempSync(join(tmpdir(), 'faceflow-')), 'marks');
+  const marks = join(makeFolder(), 'marks');
   const events: string[] = [];
   const script = `echo start >> ${marks}; echo 'about to work'; sleep 60`;
   const supervised = await supervise(shell(script, { ready: () => readFile(marks) }), {

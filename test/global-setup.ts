@@ -13,12 +13,8 @@ import { testCacheFolder } from './servers.ts';
  * `MYSQL_URL` and `NATS_URL`, or programs on the PATH, are used where they exist). They die with this process.
  */
 export default async function startServersOfTheRun(project: TestProject): Promise<() => Promise<void>> {
-  // `npm test` started us and was killed: nobody waits for the result any more.
-  if (process.connected) {
-    process.once('disconnect', () => process.exit(1));
-    // Listening must not keep a finished run alive.
-    process.channel?.unref();
-  }
+  // servers.ts listens for the end of whoever started us; that must not keep a finished run alive.
+  process.channel?.unref();
   await buildWhatTheTestsRun();
   const dataFolder = await mkdtemp(join(tmpdir(), 'faceflow-test-'));
   const servers = await startPrivateServers({

@@ -28,8 +28,8 @@ declare module 'vitest' {
 }
 
 /**
- * A killed vitest leaves its workers behind, which would finish their tests, and everything started by those, for nobody.
- * Vitest forbids `process.exit` in a worker.
+ * A killed `npm test` leaves vitest behind, and a killed vitest its workers, which would finish their tests, and everything
+ * started by those, for nobody. (Not `process.exit`: vitest forbids it in a worker.)
  */
 if (process.connected) process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 
