@@ -53,8 +53,8 @@ describe('what a file may look like', () => {
   };
 
   test.each(Object.entries(variants))('%s is the same picture', async (_name, make) => {
-    const { picture, width, height, damage } = await decodePhoto(await make());
-    expect({ width, height, damage }).toEqual({ width: 480, height: 320, damage: null });
+    const { picture, width, height } = await decodePhoto(await make());
+    expect({ width, height }).toEqual({ width: 480, height: 320 });
     // CMYK cannot say every colour; everything else comes within a few grey levels.
     expect(differenceOf(picture, reference)).toBeLessThan(12);
   });
@@ -122,10 +122,11 @@ describe('what is refused', () => {
     expect(performance.now() - started).toBeLessThan(200);
   });
 
-  test('a truncated photo is read as far as it goes, always the same', async () => {
+  test('a truncated photo', async () => {
     const half = readFileSync(SAMPLE).subarray(0, 100_000);
-    const [first, second] = await Promise.all([decodePhoto(half), decodePhoto(half)]);
-    expect(first).toMatchObject({ width: 1920, height: 1280, damage: expect.stringContaining('premature end') });
-    expect(differenceOf(first.picture, second.picture)).toBe(0);
+    await expect(decodePhoto(half)).rejects.toMatchObject({
+      code: 'image_unreadable',
+      message: expect.stringContaining('premature end'),
+    });
   });
 });

@@ -1,4 +1,4 @@
-import sharp, { type Metadata, type SharpOptions } from 'sharp';
+import sharp, { type Metadata } from 'sharp';
 import { messageOf, PermanentError } from '../lib/errors.ts';
 import type { Picture } from './engine/engine.ts';
 
@@ -19,15 +19,13 @@ export interface DecodedPhoto {
   /** Pixels of the original after EXIF rotation. */
   readonly width: number;
   readonly height: number;
-  /** Why only part of the picture could be read; null when the file is sound. */
-  readonly damage: string | null;
 }
 
 /**
  * Decodes a photo for the engine: first frame, EXIF rotation applied, colours turned to 8-bit sRGB by the embedded
  * profile, transparency laid on white, three channels whatever the file had.
  *
- * A damaged file is read as far as it goes.
+ * A file that ends early or is damaged is refused: what can be seen of it would depend on how much had been copied.
  *
  * @throws PermanentError `image_empty`, `image_unreadable`, `image_format_unsupported` or `image_too_large`
  */
@@ -35,9 +33,9 @@ export async function decodePhoto(file: Uint8Array): Promise<DecodedPhoto> {
   if (file.length === 0) throw new PermanentError('image_empty', 'The file is empty.');
   const { width, height } = await readDimensions(file);
   try {
-    return { picture: await decodePixels(file, 'error'), width, height, damage: null };
+    return { picture: await decodePixels(file), width, height };
   } catch (error) {
-    return { picture: await decodeDamaged(file, error), width, height, damage: plainReason(error) };
+    throw unreadable(error);
   }
 }
 
@@ -64,8 +62,8 @@ async function readMetadata(file: Uint8Array): Promise<Metadata> {
   }
 }
 
-async function decodePixels(file: Uint8Array, failOn: NonNullable<SharpOptions['failOn']>): Promise<Picture> {
-  const { data, info } = await sharp(file, { failOn, limitInputPixels: MAX_PIXELS, sequentialRead: true })
+async function decodePixels(file: Uint8Array): Promise<Picture> {
+  const { data, info } = await sharp(file, { failOn: 'error', limitInputPixels: MAX_PIXELS, sequentialRead: true })
     .autoOrient()
     .resize({ width: MAX_SIDE, height: MAX_SIDE, fit: 'inside', withoutEnlargement: true })
     .flatten({ background: 'white' })
@@ -73,14 +71,6 @@ async function decodePixels(file: Uint8Array, failOn: NonNullable<SharpOptions['
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true });
   return { pixels: expandToThreeChannels(data, info.channels), width: info.width, height: info.height };
-}
-
-async function decodeDamaged(file: Uint8Array, cause: unknown): Promise<Picture> {
-  try {
-    return await decodePixels(file, 'none');
-  } catch {
-    throw unreadable(cause);
-  }
 }
 
 /** libvips keeps grey pictures at one channel, in which the networks find nothing. */

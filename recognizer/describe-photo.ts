@@ -58,12 +58,8 @@ export async function describePhoto(job: PhotoJob): Promise<PhotoReply> {
     const file = await readImageFile(job.path);
     contentHash = createHash('sha256').update(file).digest('hex');
     if (contentHash === job.knownHash) return { kind: 'unchanged', contentHash };
-    const { picture, width, height, damage } = await decodePhoto(file);
+    const { picture, width, height } = await decodePhoto(file);
     const faces = await findFaces(await loadEngine(), picture);
-    // A sound picture without faces is a result; of a damaged one nobody knows what was in the rest.
-    if (faces.length === 0 && damage !== null) {
-      throw new PermanentError('image_unreadable', `The file is damaged and no face can be seen in it: ${damage}.`);
-    }
     return { kind: 'described', photo: { faces, width, height, contentHash } };
   } catch (error) {
     if (!(error instanceof PermanentError)) return { kind: 'broken', error };

@@ -27,17 +27,18 @@ export interface Enrolment {
  * Brings what is kept of the known photos up to date with the folder: new and changed photos are encoded, all others are
  * left alone. Whatever cannot serve is recorded with the reason, and looked at again when its file changes.
  *
- * @returns how many photos were encoded or refused
+ * @returns how many photos were encoded, refused or forgotten, and how long it took to find out which, ms
  */
-export async function enrolFolder(enrolment: Enrolment): Promise<number> {
+export async function enrolFolder(enrolment: Enrolment): Promise<{ changed: number; scanMs: number }> {
   const { folder, photos, model, log, pool, signal } = enrolment;
+  const started = Date.now();
   const files = (await listKnownFiles(folder)).filter((file) => file.imageName.length <= MAX_IMAGE_NAME);
   const kept = new Map((await photos.listKnownPhotos()).map((photo) => [photo.imageName, photo]));
-  photos.forgetOthers?.(new Set(files.map((file) => file.imageName)));
+  let changed = photos.forgetOthers?.(new Set(files.map((file) => file.imageName))) ?? 0;
 
   const waiting = files.filter((file) => !isUpToDate(kept.get(file.imageName), file, model));
+  const scanMs = Date.now() - started;
   const progress = reportProgress(log, waiting.length);
-  let changed = 0;
   const work = async () => {
     for (let file = waiting.shift(); file !== undefined && !signal.aborted; file = waiting.shift()) {
       if (await enrolFile(enrolment, file, kept.get(file.imageName))) changed++;
@@ -51,7 +52,7 @@ export async function enrolFolder(enrolment: Enrolment): Promise<number> {
   const results = await Promise.allSettled(Array.from({ length: pool.workers }, () => work().catch(stopAll)));
   progress.stop();
   for (const result of results) if (result.status === 'rejected') throw result.reason;
-  return changed;
+  return { changed, scanMs };
 }
 
 function isUpToDate(kept: KnownPhoto | undefined, file: KnownFile, model: string): boolean {

@@ -35,7 +35,12 @@ export function keepGallery(options: {
   const follow = followPhotos(options);
   const enrolment = { ...options, signal, troubles: new Map<string, number>() };
 
-  const following = repeat(() => follow(false), {
+  const look = async () => {
+    const started = Date.now();
+    await follow(false);
+    return Date.now() - started;
+  };
+  const following = repeat(look, {
     pollMs,
     signal,
     log,
@@ -95,18 +100,20 @@ function followPhotos({
   };
 }
 
-async function enrolAndFollow(enrolment: Enrolment, follow: Follow): Promise<void> {
-  const changed = await enrolFolder(enrolment);
+async function enrolAndFollow(enrolment: Enrolment, follow: Follow): Promise<number> {
+  const { changed, scanMs } = await enrolFolder(enrolment);
   if (changed > 0) await follow(true);
+  return scanMs;
 }
 
 /**
  * Does `work` again and again. What it throws is logged once per outage.
  *
+ * @param work returns how long it took to look for changes, ms; what it then did about them does not count
  * @returns `once`: the work has succeeded for the first time; `ended`: it will not be done again
  */
 function repeat(
-  work: () => Promise<void>,
+  work: () => Promise<number>,
   options: { pollMs: number; signal: AbortSignal; log: Log; failure: string },
 ): { once: Promise<void>; ended: Promise<void> } {
   const { pollMs, signal, log, failure } = options;
@@ -117,9 +124,9 @@ function repeat(
   const loop = async () => {
     let broken = false;
     while (!signal.aborted) {
-      const started = Date.now();
+      let lookingMs = 0;
       try {
-        await work();
+        lookingMs = await work();
         if (broken) log.info('back to normal');
         broken = false;
         succeed();
@@ -127,7 +134,7 @@ function repeat(
         if (!broken && !signal.aborted) log.error({ err: error }, failure);
         broken = true;
       }
-      const pause = Math.max(pollMs, POLL_SHARE * (Date.now() - started));
+      const pause = Math.max(pollMs, POLL_SHARE * lookingMs);
       await sleep(pause, undefined, { signal }).catch(() => undefined);
     }
   };

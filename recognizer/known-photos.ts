@@ -3,8 +3,12 @@ import type { EncodedPhoto, GalleryEntry, People } from '../lib/people.ts';
 /** Where descriptors of known photos are kept: the database, or memory when the recognizer runs alone. */
 export interface KnownPhotos
   extends Pick<People, 'galleryRevision' | 'loadGallery' | 'listKnownPhotos' | 'recordKnownPhoto' | 'touchKnownPhoto'> {
-  /** Only in memory: photos that have left the folder are not known any more. A database keeps them. */
-  forgetOthers?(imageNames: ReadonlySet<string>): void;
+  /**
+   * Only in memory: photos that have left the folder are not known any more. A database keeps them.
+   *
+   * @returns how many were forgotten
+   */
+  forgetOthers?(imageNames: ReadonlySet<string>): number;
 }
 
 /** Keeps known photos for as long as the process lives; people have no ids, rows have none, and the revision stays 0. */
@@ -35,7 +39,9 @@ export function keepKnownPhotosInMemory(): KnownPhotos {
     },
 
     forgetOthers(imageNames) {
-      for (const imageName of photos.keys()) if (!imageNames.has(imageName)) photos.delete(imageName);
+      const gone = [...photos.keys()].filter((imageName) => !imageNames.has(imageName));
+      for (const imageName of gone) photos.delete(imageName);
+      return gone.length;
     },
   };
 }

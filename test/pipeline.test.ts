@@ -109,10 +109,9 @@ withFaces('the photographs with known answers', () => {
   });
 
   test('broken files end unreadable, with a reason', () => {
-    for (const file of ['corrupted.png', 'empty.png']) {
+    for (const file of ['corrupted.png', 'empty.png', 'truncated.jpg']) {
       expect(seen.get(`broken/${file}`)).toMatchObject({ status: 'unreadable', reason: { code: 'image_unreadable' } });
     }
-    expect(seen.get('broken/truncated.jpg')?.status).toMatch(/^(unreadable|no_face|unknown)$/);
   });
 
   test('a known photo was encoded once: a second recognizer on the same database encodes none', async () => {

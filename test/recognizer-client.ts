@@ -87,3 +87,20 @@ export function callOnce(
     );
   }).finally(() => client.close());
 }
+
+interface ServiceList {
+  listServicesResponse: { service: { name: string }[] };
+}
+
+/** Asks by grpc.reflection.v1 which services there are. */
+export function askReflection(definition: PackageDefinition, port: number): Promise<ServiceList> {
+  // biome-ignore lint/suspicious/noExplicitAny: what is loaded at run time has no types
+  const { ServerReflection } = (loadPackageDefinition(definition) as any).grpc.reflection.v1;
+  const client = new ServerReflection(`127.0.0.1:${port}`, credentials.createInsecure());
+  const call = client.serverReflectionInfo();
+  return new Promise<ServiceList>((resolve, reject) => {
+    call.on('data', resolve).on('error', reject);
+    call.write({ listServices: '' });
+    call.end();
+  }).finally(() => client.close());
+}

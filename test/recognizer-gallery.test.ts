@@ -1,0 +1,117 @@
+import { copyFile, mkdir, mkdtemp, rm, truncate, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Database, openDatabase, type Row } from '../lib/database.ts';
+import { connectRecognizer } from './recognizer-client.ts';
+import { cropFace, samplePhoto } from './sample-photos.ts';
+import { createDatabase, type RunningService, startService, type TestDatabase } from './servers.ts';
+import { waitFor } from './wait-for.ts';
+
+let folder: string;
+let known: string;
+let testDatabase: TestDatabase;
+let db: Database;
+let recognizer: RunningService;
+
+async function startRecognizer(): Promise<void> {
+  recognizer = await startService('recognizer', {
+    MYSQL_URL: testDatabase.url,
+    IMAGE_ROOTS: folder,
+    KNOWN_PEOPLE: known,
+    RECOGNIZER_WORKERS: '1',
+    GALLERY_POLL_MS: '100',
+    LOG_LEVEL: 'debug',
+    LOG_FORMAT: 'json',
+  });
+}
+
+async function identify() {
+  const client = connectRecognizer(recognizer.port);
+  return client.identify('photo.jpg').finally(() => client.close());
+}
+
+async function knownPhotos(): Promise<Record<string, { person: string; encoded: boolean; failure: string | null }>> {
+  const [rows] = await db.query<Row[]>(
+    `SELECT pi.image_name, p.name, pi.descriptor IS NOT NULL AS encoded, pi.failure
+       FROM person_images pi JOIN person p ON p.id = pi.person_id`,
+  );
+  const toPhoto = (row: Row) => ({ person: row.name, encoded: row.encoded === 1, failure: row.failure });
+  return Object.fromEntries(rows.map((row) => [row.image_name, toPhoto(row)]));
+}
+
+const countRecorded = () => recognizer.log().match(/known photo recorded/g)?.length ?? 0;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'faceflow-gallery-'));
+  known = join(folder, 'known');
+  await mkdir(join(known, 'Bo'), { recursive: true });
+  await copyFile(samplePhoto(1), join(folder, 'photo.jpg'));
+  testDatabase = await createDatabase();
+  db = openDatabase(testDatabase.url);
+
+  await startRecognizer();
+  const seen = await identify();
+  await recognizer.stop();
+  const [first, second] = seen.faces;
+  if (!first?.box || !second?.box) throw new Error('The sample photo shows fewer people than it did.');
+  await (await cropFace(samplePhoto(1), seen, first.box)).toFile(join(known, 'x_1.jpg'));
+  await (await cropFace(samplePhoto(1), seen, second.box)).toFile(join(known, 'Bo', 'b.jpg'));
+  await writeFile(join(known, 'text.png'), 'no picture');
+  await writeFile(join(known, 'huge.jpg'), '');
+  await truncate(join(known, 'huge.jpg'), 65 * 1024 * 1024);
+  // As the reference system's own SQL does it: the row is there before anybody has looked at the photo.
+  await db.query("INSERT INTO person (name) VALUES ('Ada Lovelace')");
+  await db.query("INSERT INTO person_images (image_name, person_id) SELECT 'x_1.jpg', id FROM person");
+  await startRecognizer();
+});
+
+afterAll(async () => {
+  await recognizer.stop();
+  await db.close();
+  await testDatabase.drop();
+  await rm(folder, { recursive: true });
+});
+
+test('a row says whose photo a file is; without one the folder or the file name does', async () => {
+  expect(await knownPhotos()).toEqual({
+    'x_1.jpg': { person: 'Ada Lovelace', encoded: true, failure: null },
+    'Bo/b.jpg': { person: 'Bo', encoded: true, failure: null },
+    'text.png': { person: 'Text', encoded: false, failure: expect.stringContaining('cannot be read as a picture') },
+    'huge.jpg': { person: 'Huge', encoded: false, failure: expect.stringContaining('at most') },
+  });
+  const { faces, galleryRevision } = await identify();
+  expect(faces.map(({ match }) => match?.personName ?? null)).toEqual(['Ada Lovelace', 'Bo', null]);
+  expect(galleryRevision).toBeGreaterThan(0);
+  for (const { match } of faces.slice(0, 2)) {
+    expect(match?.personId).toBeGreaterThan(0);
+    expect(match?.personImageId).toBeGreaterThan(0);
+  }
+});
+
+test('no photo is looked at twice, also after a restart, also when only its time has changed', async () => {
+  await recognizer.stop();
+  await utimes(join(known, 'x_1.jpg'), new Date(), new Date('2020-01-01'));
+  await startRecognizer();
+  const year = async () => {
+    const [rows] = await db.query<Row[]>("SELECT file_mtime_ms FROM person_images WHERE image_name = 'x_1.jpg'");
+    return new Date(Number(rows[0]?.file_mtime_ms)).getUTCFullYear();
+  };
+  expect(await year()).toBe(2020);
+  expect(countRecorded()).toBe(0);
+});
+
+test('what another replica or a person changes in the database is seen', async () => {
+  await db.query("UPDATE person SET name = 'Augusta Ada King' WHERE name = 'Ada Lovelace'");
+  await db.query('UPDATE gallery SET revision = revision + 1');
+  await waitFor('the new name', async () => (await identify()).faces[0]?.match?.personName === 'Augusta Ada King');
+});
+
+test('while the database is away the gallery stays, and the outage is logged once', async () => {
+  await db.query('RENAME TABLE gallery TO gallery_away');
+  await waitFor('the outage', () => recognizer.log().includes('the gallery cannot be read'));
+  expect((await identify()).faces[1]?.match?.personName).toBe('Bo');
+  await db.query('RENAME TABLE gallery_away TO gallery');
+  await waitFor('its end', () => recognizer.log().includes('back to normal'));
+  expect(recognizer.log().match(/the gallery cannot be read/g)).toHaveLength(1);
+});
