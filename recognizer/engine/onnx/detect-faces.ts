@@ -1,13 +1,11 @@
 import type { Picture } from '../engine.ts';
-import { fillInput, type InputFormat } from './fill-input.ts';
+import { openStem } from './compute-features.ts';
 import { channelsOf } from './layers.ts';
 import { type Corners, suppressNonMaxima } from './non-max-suppression.ts';
 import { openSession } from './session.ts';
-import { buildSsdMobilenetV1, DETECTOR_SIZE } from './ssd-mobilenet-v1.ts';
+import { buildSsdHead, DETECTOR_SIZE, FEATURE_SIZE } from './ssd-mobilenet-v1.ts';
 import type { Weights } from './weights.ts';
 
-/** ssdMobilenetv1/SsdMobilenetv1.ts: 0..255 becomes -1..1. */
-const INPUT: InputFormat = { size: DETECTOR_SIZE, centred: false, mean: [127.5, 127.5, 127.5], divisor: 127.5 };
 /** ssdMobilenetv1/SsdMobilenetv1.ts and SsdMobilenetv1Options.ts. */
 const MAX_OVERLAP = 0.5;
 const MAX_FACES = 100;
@@ -33,13 +31,18 @@ export async function openSsdDetector(
   weights: Weights,
   { minConfidence }: { minConfidence: number },
 ): Promise<DetectFaces> {
-  const session = await openSession(buildSsdMobilenetV1(weights));
+  const computeFeatures = await openStem(weights);
+  const head = await openSession(buildSsdHead(weights));
   const anchors = readAnchors(weights);
-  const input = new Float32Array(3 * DETECTOR_SIZE ** 2);
 
   return async (picture) => {
-    fillInput(input, picture, { left: 0, top: 0, width: picture.width, height: picture.height }, INPUT);
-    const { logits, encodings } = await session.run(input, [1, 3, DETECTOR_SIZE, DETECTOR_SIZE]);
+    const features = await computeFeatures(picture);
+    const { logits, encodings } = await head.run(features, [
+      1,
+      features.length / FEATURE_SIZE ** 2,
+      FEATURE_SIZE,
+      FEATURE_SIZE,
+    ]);
     if (logits === undefined || encodings === undefined) throw new Error('The detector gave no boxes.');
     const candidates: { corners: Corners; score: number }[] = [];
     logits.forEach((logit, index) => {
