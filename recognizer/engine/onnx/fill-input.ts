@@ -90,11 +90,11 @@ export function sampleAxis(
     const whole = Math.trunc(position);
     const [near, far] = [whole - before, Math.min(whole + 1, source.side - 1) - before];
     const isInside = (index: number) => index >= 0 && index < source.length;
-    if (!isInside(near) && !isInside(far)) continue;
+    const shares = [isInside(near) ? 1 - (position - whole) : 0, isInside(far) ? position - whole : 0] as const;
+    if (shares[0] === 0 && shares[1] === 0) continue;
     from = Math.min(from, i);
     to = i + 1;
-    lowShare[i] = isInside(near) ? 1 - (position - whole) : 0;
-    highShare[i] = isInside(far) ? position - whole : 0;
+    [lowShare[i], highShare[i]] = shares;
     low[i] = (source.start + (isInside(near) ? near : far)) * source.stride;
     high[i] = (source.start + (isInside(far) ? far : near)) * source.stride;
   }

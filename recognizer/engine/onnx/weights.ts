@@ -53,9 +53,9 @@ export function decodeWeights(file: Uint8Array, entries: readonly ManifestEntry[
   let offset = 0;
   for (const { name, shape, dtype, quantization } of entries) {
     const length = shape.reduce((product, size) => product * size, 1);
-    const stored = quantization?.dtype ?? dtype;
-    const bytes = file.subarray(offset, offset + length * bytesPerValue(name, stored));
-    offset += bytes.length;
+    const end = offset + length * bytesPerValue(name, quantization?.dtype ?? dtype);
+    const bytes = file.subarray(offset, end);
+    offset = end;
     // The few integers are leftovers of TensorFlow's graph, which no layer uses.
     if (dtype === 'float32') weights.set(name, { shape, values: decodeFloats(bytes, quantization) });
   }
