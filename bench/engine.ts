@@ -40,9 +40,10 @@ export const benchmark: Benchmark = {
       };
       say('starting the recognizer with two workers, and a second face-api');
       onnx.stop();
+      const ready = await measureStart(start);
       const recognizer = await start('recognizer');
       const both = await measureThroughput(recognizer, [peer, await start('tfjs-wasm')], say);
-      return { ...single, ...both, ready_ms: withGoal(recognizer.msSinceStart, 'ms', 'lower', 2000) };
+      return { ...single, ...both, ...ready };
     } finally {
       for (const child of children) child.stop();
     }
@@ -99,6 +100,17 @@ async function measureNetworks(onnx: Child, peer: Child, say: (line: string) => 
     figures[`${network}_ms_tfjs_wasm`] = plain(theirs, 'ms');
   }
   return figures;
+}
+
+/** From the start of the process to two workers that have run every network once. */
+async function measureStart(start: (engine: string) => Promise<Child>): Promise<Figures> {
+  const times: number[] = [];
+  for (let turn = 0; turn < REPEATS.turns; turn++) {
+    const child = await start('recognizer');
+    times.push(child.msSinceStart);
+    child.stop();
+  }
+  return { ready_ms: withGoal(median(times), 'ms', 'lower', 2000) };
 }
 
 async function measureThroughput(
