@@ -5,8 +5,13 @@ import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { decodePhoto } from '../recognizer/decode.ts';
 import type { DescribedFace, Engine, Picture } from '../recognizer/engine/engine.ts';
+import { MIN_CONFIDENCE, MODEL_FOLDER } from '../recognizer/engine/face-api-models.ts';
+import { openTinyDetector } from '../recognizer/engine/onnx/detect-faces-tiny.ts';
+import { TINY_SIZE } from '../recognizer/engine/onnx/tiny-face-detector.ts';
+import { readWeights } from '../recognizer/engine/onnx/weights.ts';
 import { createOnnxEngine } from '../recognizer/engine/onnx.ts';
 import { createTfjsEngine } from '../recognizer/engine/tfjs.ts';
+import { loadBackend } from '../recognizer/engine/tfjs-backend.ts';
 import { padPicture } from '../recognizer/pad-picture.ts';
 import { samplePhoto, VARIANTS } from './sample-photos.ts';
 
@@ -118,6 +123,36 @@ test('pictures without faces, however thin', async () => {
     const pixels = new Uint8Array(width * height * 3);
     expect(await native.describeFaces({ pixels, width, height })).toEqual([]);
   }
+});
+
+test("the tiny detector says what face-api's says", async () => {
+  const { tf, faceApi } = await loadBackend('tfjs-wasm');
+  await faceApi.nets.tinyFaceDetector.loadFromDisk(MODEL_FOLDER);
+  const weights = await readWeights(MODEL_FOLDER, 'tiny_face_detector');
+  const detect = await openTinyDetector(weights, { minConfidence: MIN_CONFIDENCE });
+  const options = new faceApi.TinyFaceDetectorOptions({ inputSize: TINY_SIZE, scoreThreshold: MIN_CONFIDENCE });
+  let faces = 0;
+  for (const number of [1, 2, 3, 4, 5, 6] as const) {
+    const whole = await decode(await readFile(samplePhoto(number)));
+    const high = await decode(
+      sharp(samplePhoto(number)).extract({ left: 401, top: 0, width: 777, height: 1279 }).png(),
+    );
+    for (const picture of [whole, high]) {
+      const tensor = tf.tensor3d(picture.pixels, [picture.height, picture.width, 3], 'int32');
+      const theirs = await faceApi.nets.tinyFaceDetector.locateFaces(tensor, options);
+      tensor.dispose();
+      const mine = await detect(picture);
+      expect(mine).toHaveLength(theirs.length);
+      for (const [index, { box, score }] of theirs.entries()) {
+        expect(mine[index]?.score).toBeCloseTo(score, 4);
+        for (const side of ['left', 'top', 'width', 'height'] as const) {
+          expect(Math.abs((mine[index]?.[side] ?? Number.NaN) - box[side])).toBeLessThanOrEqual(MAX_BOX_DIFFERENCE);
+        }
+      }
+      faces += mine.length;
+    }
+  }
+  expect(faces).toBeGreaterThan(20);
 });
 
 describe.skipIf(!existsSync(FACES))('../shared/faces', () => {

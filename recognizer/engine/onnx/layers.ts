@@ -83,6 +83,11 @@ export function relu(graph: Graph, x: Value): Value {
   return graph.addNode('Relu', `${x}/relu`, [x]);
 }
 
+/** x where it is positive, and a part of it where it is not. */
+export function leakyRelu(graph: Graph, x: Value, leak: number): Value {
+  return graph.addNode('LeakyRelu', `${x}/leaky`, [x], { alpha: leak });
+}
+
 /** `x · weights (+ bias)`, for x of batch × in and weights of in × out. */
 export function connectFully(
   graph: Graph,
