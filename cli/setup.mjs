@@ -3,6 +3,7 @@
 //
 //   node cli/setup.mjs build            installs and compiles what is not up to date, then stops
 //   node cli/setup.mjs test [ARGS]      …then lint, types and every test (ARGS go to vitest)
+//   node cli/setup.mjs bench NAME       …then runs a benchmark
 //   node cli/setup.mjs COMMAND [ARGS]   …then hands over to the compiled `faceflow COMMAND`
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -27,7 +28,7 @@ const INSTALL_STAMP = join(MODULES, '.faceflow-installed');
 const BUILD_STAMP = join(DIST, '.build-stamp');
 const OLDEST_NODE = [20, 19];
 /** Everything that a build depends on. */
-const SOURCES = ['receiver', 'processor', 'recognizer', 'frontend', 'proto', 'lib', 'sql', 'cli'];
+const SOURCES = ['receiver', 'processor', 'recognizer', 'frontend', 'proto', 'lib', 'sql', 'cli', 'bench'];
 const SOURCE_FILES = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
 /** What tsc leaves behind but the compiled program reads, by folder. */
 const COPIED = { sql: /\.sql$/, proto: /\.proto$/ };
@@ -50,6 +51,7 @@ async function main([command = 'up', ...args]) {
   }
   if (command === 'build') return 0;
   if (command === 'test') return await runChecks(args);
+  if (command === 'bench') return await handOver([join(DIST, 'bench', 'main.js'), ...args]);
   return await handOver([join(DIST, 'cli', 'main.js'), command, ...args]);
 }
 

@@ -15,7 +15,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     IMAGE_ROOTS: folders(),
     KNOWN_PEOPLE: folder().optional(),
     RECOGNIZER_ENGINE: choice(ENGINES),
-    /** Worker threads, each with its own networks in memory (about 400 MB). */
+    /** Worker threads, each with its own networks in memory (300 to 450 MB). */
     RECOGNIZER_WORKERS: integer({ min: 1, max: 256, fallback: Math.min(availableParallelism(), 4) }),
     /** Photos that may wait for a worker before callers are told to come back later. */
     RECOGNIZER_QUEUE: integer({ min: 0, max: 100_000, fallback: 64 }),

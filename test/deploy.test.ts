@@ -117,17 +117,19 @@ describe('deploy/Dockerfile', () => {
     expect(dockerfile).toMatch(/^ENV .*\bHOST=0\.0\.0\.0\b/m);
   });
 
-  test('the build sees every folder that is compiled, and no other', () => {
+  test('the build sees every folder that is compiled but the benchmarks, and no other', () => {
     const { include } = JSON.parse(read('tsconfig.build.json')) as { include: string[] };
     const visible = [...read('deploy/Dockerfile.dockerignore').matchAll(/^!(.+)$/gm)].map(([, path]) => path);
     const files = [
       'package.json',
       'package-lock.json',
+      '.npmrc',
       'tsconfig.json',
       'tsconfig.build.json',
       'deploy/check-health.mjs',
     ];
-    expect(visible.sort()).toEqual([...include, ...files].sort());
+    const folders = include.filter((folder) => folder !== 'bench');
+    expect(visible.sort()).toEqual([...folders, ...files].sort());
   });
 });
 
