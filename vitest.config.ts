@@ -7,12 +7,14 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          expect: { poll: { timeout: 10_000 } },
           include: ['{lib,receiver,processor,recognizer,frontend,cli,sql}/**/*.test.{ts,tsx}'],
         },
       },
       {
         test: {
           name: 'system',
+          expect: { poll: { timeout: 20_000 } },
           include: ['test/**/*.test.ts'],
           globalSetup: './test/global-setup.ts',
           testTimeout: 120_000,

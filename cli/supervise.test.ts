@@ -37,7 +37,7 @@ const ignoring = { onLine: () => {}, onEvent: () => {} };
 test('what dies is started again, and its last lines are told', async () => {
   const marks = join(makeFolder(), 'marks');
   const events: string[] = [];
-  const script = `echo start >> ${marks}; echo 'about to work'; sleep 60`;
+  const script = `echo 'about to work'; echo start >> ${marks}; sleep 60`;
   const supervised = await supervise(shell(script, { ready: () => readFile(marks) }), {
     onLine: () => {},
     onEvent: ({ text }) => events.push(text),
