@@ -1,5 +1,7 @@
 import sharp, { type Metadata } from 'sharp';
 import { messageOf, PermanentError } from '../lib/errors.ts';
+import { DEFAULT_MAX_PIXELS } from '../lib/image-file.ts';
+import { allowOnlyPhotoFormats, looksLikeSvg } from '../lib/image-formats.ts';
 import type { Picture } from './engine/engine.ts';
 
 /**
@@ -8,11 +10,17 @@ import type { Picture } from './engine/engine.ts';
  */
 export const MAX_SIDE = 2048;
 
-/** What a file may claim to hold before it is decoded: a few kilobytes can unpack to gigabytes. */
-export const MAX_PIXELS = 200_000_000;
+allowOnlyPhotoFormats();
 
-/** What libvips would read but nobody means as a photo (SVG, PDF, …) stays out. */
-const FORMATS = new Set(['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif', 'avif', 'jp2', 'jxl']);
+export interface DecodeLimits {
+  /** Width × height that a file may claim. */
+  readonly maxPixels?: number;
+  /**
+   * After so long the caller gives up, and ends the thread that waits. libvips does not notice that: a second later it is
+   * told to stop. Without it, the pixels may take as long as they like.
+   */
+  readonly maxMs?: number;
+}
 
 export interface DecodedPhoto {
   readonly picture: Picture;
@@ -29,29 +37,33 @@ export interface DecodedPhoto {
  *
  * @throws PermanentError `image_empty`, `image_unreadable`, `image_format_unsupported` or `image_too_large`
  */
-export async function decodePhoto(file: Uint8Array): Promise<DecodedPhoto> {
+export async function decodePhoto(file: Uint8Array, limits: DecodeLimits = {}): Promise<DecodedPhoto> {
+  const { maxPixels = DEFAULT_MAX_PIXELS, maxMs = 0 } = limits;
   if (file.length === 0) throw new PermanentError('image_empty', 'The file is empty.');
-  const { width, height } = await readDimensions(file);
+  if (looksLikeSvg(file)) {
+    throw new PermanentError('image_format_unsupported', 'The file is an SVG drawing, which is no photo.');
+  }
+  const { width, height } = await readDimensions(file, maxPixels);
   try {
-    return { picture: await decodePixels(file), width, height };
+    return { picture: await decodePixels(file, maxPixels, maxMs), width, height };
   } catch (error) {
     throw unreadable(error);
   }
 }
 
-async function readDimensions(file: Uint8Array): Promise<{ width: number; height: number }> {
-  const metadata = await readMetadata(file);
-  if (!FORMATS.has(metadata.format)) {
-    throw new PermanentError('image_format_unsupported', `Photos in the format ${metadata.format} are not supported.`);
-  }
-  const { width, height } = metadata.autoOrient;
-  if (width * height > MAX_PIXELS) {
+async function readDimensions(file: Uint8Array, maxPixels: number): Promise<{ width: number; height: number }> {
+  const { width, height } = (await readMetadata(file)).autoOrient;
+  if (width * height > maxPixels) {
     throw new PermanentError(
       'image_too_large',
-      `The picture has ${width} × ${height} pixels; at most ${MAX_PIXELS / 1e6} million are read.`,
+      `The picture has ${width} × ${height} pixels; at most ${sayPixels(maxPixels)} are read.`,
     );
   }
   return { width, height };
+}
+
+function sayPixels(pixels: number): string {
+  return pixels >= 1e6 ? `${pixels / 1e6} million` : String(pixels);
 }
 
 async function readMetadata(file: Uint8Array): Promise<Metadata> {
@@ -62,8 +74,9 @@ async function readMetadata(file: Uint8Array): Promise<Metadata> {
   }
 }
 
-async function decodePixels(file: Uint8Array): Promise<Picture> {
-  const { data, info } = await sharp(file, { failOn: 'error', limitInputPixels: MAX_PIXELS, sequentialRead: true })
+async function decodePixels(file: Uint8Array, maxPixels: number, maxMs: number): Promise<Picture> {
+  const { data, info } = await sharp(file, { failOn: 'error', limitInputPixels: maxPixels, sequentialRead: true })
+    .timeout({ seconds: maxMs > 0 ? Math.ceil(maxMs / 1000) + 1 : 0 })
     .autoOrient()
     .resize({ width: MAX_SIDE, height: MAX_SIDE, fit: 'inside', withoutEnlargement: true })
     .flatten({ background: 'white' })
@@ -93,6 +106,7 @@ function unreadable(cause: unknown): PermanentError {
 /** libvips reports several lines, each with the name of its loader; the first says it. */
 function plainReason(error: unknown): string {
   const [line = ''] = messageOf(error).split('\n');
+  if (line === '' || line === 'Unknown error') return 'it is damaged';
   return line
     .replace(/^Input (buffer|file) /, 'it ')
     .replace(/^\w+: /, '')

@@ -22,6 +22,14 @@ export interface DescribedFace {
   readonly descriptor: Float32Array;
 }
 
+/** Below this the detector's boxes are mostly not faces; face-api's own default. */
+export const DEFAULT_MIN_CONFIDENCE = 0.5;
+
+export interface EngineOptions {
+  /** 0..1: what the detector is less sure of is no face. */
+  readonly minConfidence: number;
+}
+
 /** Finds and describes faces. Knows nothing of people, files, queues or databases. */
 export interface Engine {
   /** Names the descriptor space, e.g. `face-api-1`. Descriptors of different models must never be compared. */

@@ -1,17 +1,15 @@
 import type { FaceDetection } from '@vladmandic/face-api';
-import type { BoundingBox, DescribedFace, Engine, Picture } from './engine.ts';
+import type { BoundingBox, DescribedFace, Engine, EngineOptions, Picture } from './engine.ts';
 import { type Backend, loadBackend, MODEL_FOLDER, type Picture3D } from './tfjs-backend.ts';
-
-/** Below this the detector's boxes are mostly not faces; face-api's own default. */
-const MIN_CONFIDENCE = 0.5;
 
 /**
  * face-api's SSD MobileNetV1 detector, 68-point landmarks and ResNet-34 descriptor (dlib's, 128 floats) on
  * TensorFlow.js. Inference blocks the thread that it runs on.
  */
-export async function createTfjsEngine(): Promise<Engine> {
+export async function createTfjsEngine({ minConfidence }: EngineOptions): Promise<Engine> {
   const backend = await loadBackend();
   const { ssdMobilenetv1, faceLandmark68Net, faceRecognitionNet } = backend.faceApi.nets;
+  const detecting = new backend.faceApi.SsdMobilenetv1Options({ minConfidence });
   for (const net of [ssdMobilenetv1, faceLandmark68Net, faceRecognitionNet]) await net.loadFromDisk(MODEL_FOLDER);
 
   return {
@@ -22,7 +20,7 @@ export async function createTfjsEngine(): Promise<Engine> {
       const tensor = backend.tf.tensor3d(picture.pixels, [picture.height, picture.width, 3], 'int32');
       try {
         const faces: DescribedFace[] = [];
-        for (const detection of await detectFaces(backend, tensor)) {
+        for (const detection of await ssdMobilenetv1.locateFaces(tensor, detecting)) {
           const box = clipBox(detection, picture);
           const descriptor = box && (await describeFace(backend, tensor, detection));
           if (box && descriptor) faces.push({ box, confidence: detection.score, descriptor });
@@ -33,13 +31,6 @@ export async function createTfjsEngine(): Promise<Engine> {
       }
     },
   };
-}
-
-function detectFaces({ faceApi }: Backend, picture: Picture3D): Promise<FaceDetection[]> {
-  return faceApi.nets.ssdMobilenetv1.locateFaces(
-    picture,
-    new faceApi.SsdMobilenetv1Options({ minConfidence: MIN_CONFIDENCE }),
-  );
 }
 
 /**
