@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { createLog } from '../lib/log.ts';
 import { openWorkerPool } from '../recognizer/worker-pool.ts';
+import { DEFAULT_SETTINGS } from '../recognizer/worker-settings.ts';
 import { openPeer } from './engine-peers.ts';
 
 // Runs in a process of its own for each engine, so that neither memory nor garbage of one burdens another.
@@ -49,7 +50,7 @@ async function openSingle(name: string): Promise<(order: Order) => Promise<Reply
 async function openRecognizer(): Promise<(order: Order) => Promise<Reply>> {
   const workers = 2;
   const log = createLog('bench', { level: 'warn', format: 'json' });
-  const pool = openWorkerPool({ engine: 'onnx', workers, maxWaiting: workers, log });
+  const pool = openWorkerPool({ workers, maxWaiting: workers, settings: DEFAULT_SETTINGS, log });
   await pool.warmUp();
   return async (order) => {
     if (order.kind !== 'throughput') throw new Error(`The pool does not know the order ${order.kind}.`);

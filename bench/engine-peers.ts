@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { decodePhoto } from '../recognizer/decode.ts';
-import { MIN_CONFIDENCE, MODEL_FOLDER } from '../recognizer/engine/face-api-models.ts';
+import { DEFAULT_MIN_CONFIDENCE } from '../recognizer/engine/engine.ts';
+import { MODEL_FOLDER } from '../recognizer/engine/face-api-models.ts';
 import { openSsdDetector } from '../recognizer/engine/onnx/detect-faces.ts';
 import { buildFaceLandmark68Net, CROP_SIZE } from '../recognizer/engine/onnx/face-landmark-68-net.ts';
 import { buildFaceRecognitionNet, FACE_SIZE } from '../recognizer/engine/onnx/face-recognition-net.ts';
@@ -39,7 +40,7 @@ async function openOnnx(): Promise<Peer> {
     async networks(path) {
       const { picture } = await decodePhoto(await readFile(path));
       const weights = (network: string) => readWeights(MODEL_FOLDER, network);
-      const detect = await openSsdDetector(await weights('ssd_mobilenetv1'), { minConfidence: MIN_CONFIDENCE });
+      const detect = await openSsdDetector(await weights('ssd_mobilenetv1'), { minConfidence: DEFAULT_MIN_CONFIDENCE });
       const landmarkNet = await openSession(buildFaceLandmark68Net(await weights('face_landmark_68')));
       const descriptorNet = await openSession(buildFaceRecognitionNet(await weights('face_recognition')));
       const format = { centred: true, mean: FACE_MEAN, divisor: 255 };
@@ -62,7 +63,7 @@ async function openFaceApi(name: Backend['name']): Promise<Peer> {
   const { tf, faceApi } = await loadBackend(name);
   const { ssdMobilenetv1, faceLandmark68Net, faceRecognitionNet } = faceApi.nets;
   for (const net of [ssdMobilenetv1, faceLandmark68Net, faceRecognitionNet]) await net.loadFromDisk(MODEL_FOLDER);
-  const options = new faceApi.SsdMobilenetv1Options({ minConfidence: MIN_CONFIDENCE });
+  const options = new faceApi.SsdMobilenetv1Options({ minConfidence: DEFAULT_MIN_CONFIDENCE });
 
   async function readPicture(path: string, region?: typeof FACE): Promise<Picture3D> {
     const photo = region ? sharp(path).extract(region) : sharp(path);

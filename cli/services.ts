@@ -8,6 +8,11 @@ export type ServiceName = (typeof SERVICE_NAMES)[number];
 
 /** The compiled project: this file's own folder's parent when it is compiled, `dist` when it runs from source. */
 const COMPILED = new URL(import.meta.url.endsWith('.ts') ? '../dist/' : '../', import.meta.url);
+/**
+ * glibc keeps a heap for every thread, and pictures of all sizes leave holes in each: with two of them the recognizer was
+ * 80 MB smaller and grew half as much over 2,000 files.
+ */
+const MEMORY: Partial<Record<ServiceName, NodeJS.ProcessEnv>> = { recognizer: { MALLOC_ARENA_MAX: '2' } };
 /** The recognizer loads its networks and reads the known people first. */
 const READY_WITHIN_MS = 120_000;
 const ASK_TIMEOUT_MS = 2_000;
@@ -21,7 +26,7 @@ export function describeService(name: ServiceName, env: NodeJS.ProcessEnv, host:
     name,
     command: process.execPath,
     args: ['--enable-source-maps', fileURLToPath(new URL(`${name}/main.js`, COMPILED))],
-    env: { ...env, [`${name.toUpperCase()}_PORT`]: String(port) },
+    env: { ...MEMORY[name], ...env, [`${name.toUpperCase()}_PORT`]: String(port) },
     ready: (signal) => askService(name, host, port, signal),
     readyWithinMs: READY_WITHIN_MS,
     stopSignal: 'SIGTERM',

@@ -1,9 +1,19 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { integer } from './env.ts';
 import { PermanentError } from './errors.ts';
 
-/** Larger files are no photos that people take. */
-export const MAX_FILE_BYTES = 64 * 1024 * 1024;
+/** What a picture may claim to hold before it is decoded: a few kilobytes can unpack to gigabytes. */
+export const DEFAULT_MAX_PIXELS = 200_000_000;
+export const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
+
+/** The limits of what is read at all, for everyone who reads photos. */
+export const imageLimitKeys = {
+  /** Bytes of a file; larger ones are no photos that people take. Node reads no file of 2 GiB into memory. */
+  MAX_IMAGE_BYTES: integer({ min: 1, max: 2 ** 31 - 1, fallback: DEFAULT_MAX_BYTES }),
+  /** Width × height of a picture. */
+  MAX_IMAGE_PIXELS: integer({ min: 1, max: 2 ** 31 - 1, fallback: DEFAULT_MAX_PIXELS }),
+};
 
 /** Why a file will not open next time either. */
 const HOPELESS = new Map([
@@ -19,18 +29,16 @@ const HOPELESS = new Map([
  * without waiting, so that a pipe or a device cannot hang the reader.
  *
  * @param path absolute, already checked against the folders that photos may come from
+ * @param options.maxBytes a larger file is refused before it is read
  * @throws PermanentError `file_not_found`, `file_not_permitted`, `file_not_regular` or `image_too_large`
  */
-export async function readImageFile(path: string): Promise<Uint8Array> {
+export async function readImageFile(path: string, { maxBytes }: { maxBytes: number }): Promise<Uint8Array> {
   const file = await openWithoutWaiting(path);
   try {
     const stat = await file.stat();
     if (!stat.isFile()) throw new PermanentError('file_not_regular', 'The path is not that of a regular file.');
-    if (stat.size > MAX_FILE_BYTES) {
-      throw new PermanentError(
-        'image_too_large',
-        `The file has ${stat.size} bytes; at most ${MAX_FILE_BYTES} are read.`,
-      );
+    if (stat.size > maxBytes) {
+      throw new PermanentError('image_too_large', `The file has ${stat.size} bytes; at most ${maxBytes} are read.`);
     }
     return await file.readFile();
   } finally {

@@ -25,6 +25,8 @@ export interface AppOptions {
   readonly queue: ImageQueue;
   /** Absolute folders that photos may come from. */
   readonly roots: readonly string[];
+  /** What is shown at all: bytes of a photo's file, and its width × height. */
+  readonly limits: { readonly maxBytes: number; readonly maxPixels: number };
   readonly log: Log;
 }
 

@@ -1,4 +1,5 @@
 import { commonKeys, folders, mysqlUrl, port, readEnv } from '../lib/env.ts';
+import { imageLimitKeys } from '../lib/image-file.ts';
 import { queueKeys } from '../lib/image-queue.ts';
 
 export type Config = ReturnType<typeof loadConfig>;
@@ -8,6 +9,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
   return readEnv(environment, {
     ...commonKeys,
     ...queueKeys,
+    ...imageLimitKeys,
     MYSQL_URL: mysqlUrl(),
     RECEIVER_PORT: port(8000),
     /** Folders that photos may come from, separated by colons; a relative path is looked up below each in turn. */

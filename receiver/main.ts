@@ -20,7 +20,8 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   const publishing = publishPending({ images, queue, log, signal });
   onClose('publisher', () => publishing);
 
-  const app = await buildApp({ db, images, queue, roots: config.IMAGE_ROOTS, log });
+  const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };
+  const app = await buildApp({ db, images, queue, roots: config.IMAGE_ROOTS, limits, log });
   await app.listen({ host: config.HOST, port: config.RECEIVER_PORT });
   onClose('http', () => app.close());
   log.info({ roots: config.IMAGE_ROOTS }, 'photos are accepted from these folders');

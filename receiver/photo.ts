@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import { messageOf, PermanentError } from '../lib/errors.ts';
+import { allowOnlyPhotoFormats } from '../lib/image-formats.ts';
 
 export interface Photo {
   readonly type: string;
@@ -14,27 +15,37 @@ const SHOWN_BY_BROWSERS = new Map([
   ['gif', 'image/gif'],
 ]);
 
-const MAX_PIXELS = 200_000_000;
 const JPEG_QUALITY = 82;
+
+allowOnlyPhotoFormats();
 
 /**
  * A photo in a format that browsers show.
  *
  * @param width pixels; makes a thumbnail, never enlarged. Without it the original's bytes are kept where browsers show
  *   its format.
- * @throws PermanentError `image_unreadable`
+ * @param limits.maxPixels width × height that a file may claim; more is refused before it is decoded
+ * @throws PermanentError `image_unreadable` or `image_too_large`
  */
-export async function renderPhoto(file: Uint8Array, width: number | undefined): Promise<Photo> {
+export async function renderPhoto(
+  file: Uint8Array,
+  width: number | undefined,
+  limits: { maxPixels: number },
+): Promise<Photo> {
   try {
-    const picture = sharp(file, { limitInputPixels: MAX_PIXELS, failOn: 'none' });
-    const { format } = await picture.metadata();
-    const type = SHOWN_BY_BROWSERS.get(format ?? '');
+    const { format, width: w, height: h } = await sharp(file, { limitInputPixels: false }).metadata();
+    const type = SHOWN_BY_BROWSERS.get(format);
+    if (w * h > limits.maxPixels) {
+      const message = `The picture has ${w} × ${h} pixels; at most ${limits.maxPixels} are read.`;
+      throw new PermanentError('image_too_large', message);
+    }
     if (width === undefined && type !== undefined) return { type, bytes: file };
-    const upright = picture.rotate();
+    const upright = sharp(file, { limitInputPixels: limits.maxPixels, failOn: 'none' }).rotate();
     const sized = width === undefined ? upright : upright.resize({ width, withoutEnlargement: true });
     const bytes = await sized.flatten({ background: '#fff' }).jpeg({ quality: JPEG_QUALITY }).toBuffer();
     return { type: 'image/jpeg', bytes };
   } catch (error) {
+    if (error instanceof PermanentError) throw error;
     throw new PermanentError('image_unreadable', `The file is no picture that can be shown: ${messageOf(error)}`, {
       cause: error,
     });

@@ -13,6 +13,12 @@ test('a folder of photos is all that the recognizer needs', () => {
     RECOGNIZER_QUEUE: 64,
     MATCH_THRESHOLD: 0.55,
     GALLERY_POLL_MS: 2000,
+    MAX_IMAGE_BYTES: 67_108_864,
+    MAX_IMAGE_PIXELS: 200_000_000,
+    MAX_IMAGE_MS: 60_000,
+    DETECTOR: 'ssd',
+    MIN_CONFIDENCE: 0.5,
+    MIN_FACE_PIXELS: 0,
   });
 });
 

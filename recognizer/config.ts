@@ -1,7 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { choice, commonKeys, decimal, folder, folders, integer, mysqlUrl, port, readEnv } from '../lib/env.ts';
+import { imageLimitKeys } from '../lib/image-file.ts';
 import { DEFAULT_THRESHOLD } from '../lib/similarity.ts';
 import { ENGINES } from './engine/create-engine.ts';
+import { DEFAULT_MIN_CONFIDENCE, DETECTORS } from './engine/engine.ts';
 
 export type Config = ReturnType<typeof loadConfig>;
 
@@ -9,6 +11,7 @@ export type Config = ReturnType<typeof loadConfig>;
 export function loadConfig(environment: NodeJS.ProcessEnv) {
   return readEnv(environment, {
     ...commonKeys,
+    ...imageLimitKeys,
     RECOGNIZER_PORT: port(50051),
     /** Without it the recognizer runs alone on the folder KNOWN_PEOPLE. */
     MYSQL_URL: mysqlUrl().optional(),
@@ -19,6 +22,14 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     RECOGNIZER_WORKERS: integer({ min: 1, max: 256, fallback: Math.min(availableParallelism(), 4) }),
     /** Photos that may wait for a worker before callers are told to come back later. */
     RECOGNIZER_QUEUE: integer({ min: 0, max: 100_000, fallback: 64 }),
+    /** How long a worker may look at one photo, ms, before it is replaced. Loading its networks does not count. */
+    MAX_IMAGE_MS: integer({ min: 1000, max: 3_600_000, fallback: 60_000 }),
+    /** `tiny` is faster and misses small faces. */
+    DETECTOR: choice(DETECTORS),
+    /** What the detector takes for less of a face than this, 0..1, is none. */
+    MIN_CONFIDENCE: decimal({ min: 0.1, max: 1, fallback: DEFAULT_MIN_CONFIDENCE }),
+    /** Smaller faces are dropped: the shorter side of the box in pixels of the decoded picture; 0 keeps all. */
+    MIN_FACE_PIXELS: integer({ min: 0, max: 2048, fallback: 0 }),
     /** The largest Euclidean distance of two descriptors that counts as the same person. */
     MATCH_THRESHOLD: decimal({ min: 0, max: 2, fallback: DEFAULT_THRESHOLD }),
     GALLERY_POLL_MS: integer({ min: 50, max: 3_600_000, fallback: 2000 }),

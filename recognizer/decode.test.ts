@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
+import { crc32, gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { decodePhoto } from './decode.ts';
@@ -123,7 +123,8 @@ describe('what is refused', () => {
   test.each([
     ['an empty file', Buffer.alloc(0), 'image_empty', 'The file is empty.'],
     ['a text', Buffer.from('hello'), 'image_unreadable', 'cannot be read as a picture: it contains unsupported image'],
-    ['an SVG', Buffer.from(SVG), 'image_format_unsupported', 'svg'],
+    ['an SVG', Buffer.from(SVG), 'image_format_unsupported', 'SVG'],
+    ['a packed SVG', gzipSync(SVG), 'image_unreadable', 'it contains unsupported image format.'],
     ['a header alone', readFileSync(SAMPLE).subarray(0, 800), 'image_unreadable', 'premature end of JPEG image.'],
   ])('%s', async (_name, file, code, message) => {
     await expect(decodePhoto(file)).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
@@ -136,6 +137,14 @@ describe('what is refused', () => {
       message: 'The picture has 20000 × 15000 pixels; at most 200 million are read.',
     });
     expect(performance.now() - started).toBeLessThan(200);
+  });
+
+  test('how much is too much can be said', async () => {
+    await expect(decodePhoto(small, { maxPixels: 480 * 320 })).resolves.toMatchObject({ width: 480 });
+    await expect(decodePhoto(small, { maxPixels: 480 * 320 - 1 })).rejects.toMatchObject({
+      code: 'image_too_large',
+      message: 'The picture has 480 × 320 pixels; at most 153599 are read.',
+    });
   });
 
   test('a truncated photo', async () => {

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import sharp, { type Metadata } from 'sharp';
 import { messageOf, PermanentError } from '../lib/errors.ts';
+import { DEFAULT_MAX_PIXELS } from '../lib/image-file.ts';
+import { allowOnlyPhotoFormats, looksLikeSvg } from '../lib/image-formats.ts';
 import type { Picture } from './engine/engine.ts';
 
 /**
@@ -9,8 +11,7 @@ import type { Picture } from './engine/engine.ts';
  */
 export const MAX_SIDE = 2048;
 
-/** What a file may claim to hold before it is decoded: a few kilobytes can unpack to gigabytes. */
-export const MAX_PIXELS = 200_000_000;
+allowOnlyPhotoFormats();
 
 /**
  * SHA-256 of the profile "sRGB IEC61966-2.1" by Hewlett-Packard, which most cameras and programs embed to say that
@@ -18,8 +19,15 @@ export const MAX_PIXELS = 200_000_000;
  */
 const SRGB_PROFILE = '2b3aa1645779a9e634744faf9b01e9102b0c9b88fd6deced7934df86b949af7e';
 
-/** What libvips would read but nobody means as a photo (SVG, PDF, …) stays out. */
-const FORMATS = new Set(['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif', 'avif', 'jp2', 'jxl']);
+export interface DecodeLimits {
+  /** Width × height that a file may claim. */
+  readonly maxPixels?: number;
+  /**
+   * After so long the caller gives up, and ends the thread that waits. libvips does not notice that: a second later it is
+   * told to stop. Without it, the pixels may take as long as they like.
+   */
+  readonly maxMs?: number;
+}
 
 export interface DecodedPhoto {
   readonly picture: Picture;
@@ -36,34 +44,38 @@ export interface DecodedPhoto {
  *
  * @throws PermanentError `image_empty`, `image_unreadable`, `image_format_unsupported` or `image_too_large`
  */
-export async function decodePhoto(file: Uint8Array): Promise<DecodedPhoto> {
+export async function decodePhoto(file: Uint8Array, limits: DecodeLimits = {}): Promise<DecodedPhoto> {
+  const { maxPixels = DEFAULT_MAX_PIXELS, maxMs = 0 } = limits;
   if (file.length === 0) throw new PermanentError('image_empty', 'The file is empty.');
-  const { width, height, ignoreIcc } = await readHeader(file);
+  if (looksLikeSvg(file)) {
+    throw new PermanentError('image_format_unsupported', 'The file is an SVG drawing, which is no photo.');
+  }
+  const { width, height, ignoreIcc } = await readHeader(file, maxPixels);
   try {
-    return { picture: await decodePixels(file, ignoreIcc), width, height };
+    return { picture: await decodePixels(file, { maxPixels, maxMs, ignoreIcc }), width, height };
   } catch (error) {
     throw unreadable(error);
   }
 }
 
-async function readHeader(file: Uint8Array): Promise<{ width: number; height: number; ignoreIcc: boolean }> {
-  const metadata = await readMetadata(file);
-  if (!FORMATS.has(metadata.format)) {
-    throw new PermanentError('image_format_unsupported', `Photos in the format ${metadata.format} are not supported.`);
-  }
-  const { width, height } = metadata.autoOrient;
-  if (width * height > MAX_PIXELS) {
+async function readHeader(file: Uint8Array, maxPixels: number) {
+  const { autoOrient, icc } = await readMetadata(file);
+  const { width, height } = autoOrient;
+  if (width * height > maxPixels) {
     throw new PermanentError(
       'image_too_large',
-      `The picture has ${width} × ${height} pixels; at most ${MAX_PIXELS / 1e6} million are read.`,
+      `The picture has ${width} × ${height} pixels; at most ${sayPixels(maxPixels)} are read.`,
     );
   }
-  const { icc } = metadata;
   return { width, height, ignoreIcc: icc !== undefined && hashOf(icc) === SRGB_PROFILE };
 }
 
 function hashOf(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+function sayPixels(pixels: number): string {
+  return pixels >= 1e6 ? `${pixels / 1e6} million` : String(pixels);
 }
 
 async function readMetadata(file: Uint8Array): Promise<Metadata> {
@@ -74,9 +86,11 @@ async function readMetadata(file: Uint8Array): Promise<Metadata> {
   }
 }
 
-async function decodePixels(file: Uint8Array, ignoreIcc: boolean): Promise<Picture> {
-  const options = { failOn: 'error', limitInputPixels: MAX_PIXELS, sequentialRead: true, ignoreIcc } as const;
-  const { data, info } = await sharp(file, options)
+async function decodePixels(file: Uint8Array, options: { maxPixels: number; maxMs: number; ignoreIcc: boolean }) {
+  const { maxPixels, maxMs, ignoreIcc } = options;
+  const reading = { failOn: 'error', limitInputPixels: maxPixels, sequentialRead: true, ignoreIcc } as const;
+  const { data, info } = await sharp(file, reading)
+    .timeout({ seconds: maxMs > 0 ? Math.ceil(maxMs / 1000) + 1 : 0 })
     .autoOrient()
     .resize({ width: MAX_SIDE, height: MAX_SIDE, fit: 'inside', withoutEnlargement: true })
     .flatten({ background: 'white' })
@@ -106,6 +120,7 @@ function unreadable(cause: unknown): PermanentError {
 /** libvips reports several lines, each with the name of its loader; the first says it. */
 function plainReason(error: unknown): string {
   const [line = ''] = messageOf(error).split('\n');
+  if (line === '' || line === 'Unknown error') return 'it is damaged';
   return line
     .replace(/^Input (buffer|file) /, 'it ')
     .replace(/^\w+: /, '')

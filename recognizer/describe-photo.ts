@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
+import type { MessagePort } from 'node:worker_threads';
 import { workerData } from 'piscina';
 import sharp from 'sharp';
 import { PermanentError } from '../lib/errors.ts';
 import { readImageFile } from '../lib/image-file.ts';
 import { decodePhoto } from './decode.ts';
-import { createEngine, type EngineName } from './engine/create-engine.ts';
+import { createEngine } from './engine/create-engine.ts';
 import type { DescribedFace, Engine } from './engine/engine.ts';
 import { findFaces } from './find-faces.ts';
+import type { WorkerSettings } from './worker-settings.ts';
 
 // This file runs in the worker threads of worker-pool.ts: reading, decoding and inference of one photo at a time.
 
@@ -38,11 +40,12 @@ export interface DescribedPhoto {
 sharp.concurrency(1);
 sharp.cache(false);
 
-let engine: Promise<Engine> | undefined;
+const settings = workerData as WorkerSettings;
+let loading: Promise<Engine> | undefined;
 
 function loadEngine(): Promise<Engine> {
-  engine ??= createEngine((workerData as { engine: EngineName }).engine);
-  return engine;
+  loading ??= createEngine(settings.engine, settings);
+  return loading;
 }
 
 /** Loads the networks and runs each once, so that the first photo is not the slow one. */
@@ -52,14 +55,17 @@ export async function warmUp(): Promise<{ model: string; backend: string }> {
   return { model, backend };
 }
 
-export async function describePhoto(job: PhotoJob): Promise<PhotoReply> {
+/** @param job.begun is told when the networks are there and the photo's own time begins */
+export async function describePhoto({ begun, ...job }: PhotoJob & { begun: MessagePort }): Promise<PhotoReply> {
   let contentHash: string | null = null;
   try {
-    const file = await readImageFile(job.path);
+    const engine = await loadEngine();
+    begun.postMessage(null);
+    const file = await readImageFile(job.path, settings);
     contentHash = createHash('sha256').update(file).digest('hex');
     if (contentHash === job.knownHash) return { kind: 'unchanged', contentHash };
-    const { picture, width, height } = await decodePhoto(file);
-    const faces = await findFaces(await loadEngine(), picture);
+    const { picture, width, height } = await decodePhoto(file, settings);
+    const faces = await findFaces(engine, picture, settings);
     return { kind: 'described', photo: { faces, width, height, contentHash } };
   } catch (error) {
     if (!(error instanceof PermanentError)) return { kind: 'broken', error };

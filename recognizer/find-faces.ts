@@ -14,8 +14,24 @@ const SAME_FACE_OVERLAP = 0.3;
  * The detector misses faces that fill the frame, as in most enrolment folders, or draws poor boxes around them. Where
  * nothing was found, or a face fills the frame and is cut by it, the picture is padded by its own size on each side and
  * looked at again. On 24 tight crops (docs/adr/0005) that names 22 people instead of 2, and costs ordinary photos nothing.
+ *
+ * @param options.minFacePixels faces are left out whose box is smaller on its shorter side, in pixels of `picture`
  */
-export async function findFaces(engine: Engine, picture: Picture): Promise<readonly DescribedFace[]> {
+export async function findFaces(
+  engine: Engine,
+  picture: Picture,
+  { minFacePixels = 0 } = {},
+): Promise<readonly DescribedFace[]> {
+  const faces = await findFacesOfAnySize(engine, picture);
+  return faces.filter(({ box }) => shorterSideOf(box, picture) >= minFacePixels);
+}
+
+/** Pixels of the picture. */
+function shorterSideOf(box: BoundingBox, { width, height }: Picture): number {
+  return Math.min(box.width * width, box.height * height);
+}
+
+async function findFacesOfAnySize(engine: Engine, picture: Picture): Promise<readonly DescribedFace[]> {
   const seen = await engine.describeFaces(picture);
   const tight = seen.filter(({ box }) => isCutByFrame(box));
   if (seen.length > 0 && tight.length === 0) return seen;

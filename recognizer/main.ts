@@ -15,9 +15,17 @@ const log = createLog('recognizer', { level: config.LOG_LEVEL, format: config.LO
 
 await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClose, signal }) => {
   const pool = openWorkerPool({
-    engine: config.RECOGNIZER_ENGINE,
     workers: config.RECOGNIZER_WORKERS,
     maxWaiting: config.RECOGNIZER_QUEUE,
+    settings: {
+      engine: config.RECOGNIZER_ENGINE,
+      detector: config.DETECTOR,
+      minConfidence: config.MIN_CONFIDENCE,
+      minFacePixels: config.MIN_FACE_PIXELS,
+      maxBytes: config.MAX_IMAGE_BYTES,
+      maxPixels: config.MAX_IMAGE_PIXELS,
+      maxMs: config.MAX_IMAGE_MS,
+    },
     log,
   });
   onClose('workers', () => pool.close());

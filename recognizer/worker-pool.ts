@@ -1,15 +1,16 @@
 import { extname } from 'node:path';
+import { MessageChannel } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { PermanentError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { DescribedPhoto, PhotoJob, PhotoOutcome, PhotoReply } from './describe-photo.ts';
-import type { EngineName } from './engine/create-engine.ts';
 import { createWaitingLine } from './waiting-line.ts';
+import type { WorkerSettings } from './worker-settings.ts';
 
-/** The worker that looked at a photo died of it, or of something else; another has taken its place. */
+/** The worker that looked at a photo died of it, or of something else, or hung; another has taken its place. */
 export class WorkerCrashError extends Error {
-  constructor(cause: unknown) {
-    super('The worker thread that looked at the photo died; the photo may be tried again.', { cause });
+  constructor(how: string, cause: unknown) {
+    super(`The worker thread that looked at the photo ${how}; the photo may be tried again.`, { cause });
     this.name = 'WorkerCrashError';
   }
 }
@@ -31,17 +32,17 @@ export interface WorkerPool {
 
 /** Worker threads that each hold an engine, so that inference never blocks the thread that answers. */
 export function openWorkerPool(options: {
-  engine: EngineName;
   workers: number;
   maxWaiting: number;
+  settings: WorkerSettings;
   log: Log;
 }): WorkerPool {
-  const { workers, log } = options;
+  const { workers, settings, log } = options;
   const pool = new Piscina({
     filename: new URL(`./describe-photo${extname(import.meta.url)}`, import.meta.url).href,
     minThreads: workers,
     maxThreads: workers,
-    workerData: { engine: options.engine },
+    workerData: settings,
   });
   // A worker that dies idle has no job to answer; Piscina has started another.
   pool.on('error', (error) => log.warn({ err: error }, 'a worker thread died and was replaced'));
@@ -61,7 +62,7 @@ export function openWorkerPool(options: {
     async describe(job, { signal, evenIfFull } = {}) {
       const leave = await line.enter({ ...(signal && { signal }), ...(evenIfFull && { evenIfFull }) });
       try {
-        const reply = await runOn(pool, job);
+        const reply = await runOn(pool, job, settings.maxMs);
         if (reply.kind === 'broken') throw reply.error;
         return reply;
       } finally {
@@ -73,11 +74,23 @@ export function openWorkerPool(options: {
   };
 }
 
-async function runOn(pool: Piscina, job: PhotoJob): Promise<PhotoReply> {
+/** Aborting a job that runs ends its thread, whatever that is doing, and Piscina starts another. */
+async function runOn(pool: Piscina, job: PhotoJob, maxMs: number): Promise<PhotoReply> {
+  const patience = new AbortController();
+  const { port1: begins, port2: begun } = new MessageChannel();
+  let timer: NodeJS.Timeout | undefined;
+  // Not before: a new thread loads its networks first, and on a busy machine that alone may take longer.
+  begins.once('message', () => {
+    timer = setTimeout(() => patience.abort(), maxMs);
+  });
   try {
-    return await pool.run(job, { name: 'describePhoto' });
+    const { signal } = patience;
+    return await pool.run({ ...job, begun }, { name: 'describePhoto', signal, transferList: [begun] });
   } catch (error) {
-    throw new WorkerCrashError(error);
+    throw new WorkerCrashError(patience.signal.aborted ? `took more than ${maxMs} ms and was replaced` : 'died', error);
+  } finally {
+    begins.close();
+    clearTimeout(timer);
   }
 }
 

@@ -5,9 +5,9 @@ import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { decodePhoto } from '../recognizer/decode.ts';
 import type { DescribedFace, Engine, Picture } from '../recognizer/engine/engine.ts';
-import { MIN_CONFIDENCE, MODEL_FOLDER } from '../recognizer/engine/face-api-models.ts';
+import { DEFAULT_MIN_CONFIDENCE } from '../recognizer/engine/engine.ts';
+import { MODEL_FOLDER, TINY_SIZE } from '../recognizer/engine/face-api-models.ts';
 import { openTinyDetector } from '../recognizer/engine/onnx/detect-faces-tiny.ts';
-import { TINY_SIZE } from '../recognizer/engine/onnx/tiny-face-detector.ts';
 import { readWeights } from '../recognizer/engine/onnx/weights.ts';
 import { createOnnxEngine } from '../recognizer/engine/onnx.ts';
 import { createTfjsEngine } from '../recognizer/engine/tfjs.ts';
@@ -27,7 +27,7 @@ let oracle: Engine;
 
 beforeAll(async () => {
   native = await createOnnxEngine();
-  oracle = await createTfjsEngine('tfjs-wasm');
+  oracle = await createTfjsEngine({}, 'tfjs-wasm');
 });
 
 /** @returns how many faces both engines saw */
@@ -129,8 +129,8 @@ test("the tiny detector says what face-api's says", async () => {
   const { tf, faceApi } = await loadBackend('tfjs-wasm');
   await faceApi.nets.tinyFaceDetector.loadFromDisk(MODEL_FOLDER);
   const weights = await readWeights(MODEL_FOLDER, 'tiny_face_detector');
-  const detect = await openTinyDetector(weights, { minConfidence: MIN_CONFIDENCE });
-  const options = new faceApi.TinyFaceDetectorOptions({ inputSize: TINY_SIZE, scoreThreshold: MIN_CONFIDENCE });
+  const detect = await openTinyDetector(weights, { minConfidence: DEFAULT_MIN_CONFIDENCE });
+  const options = new faceApi.TinyFaceDetectorOptions({ inputSize: TINY_SIZE, scoreThreshold: DEFAULT_MIN_CONFIDENCE });
   let faces = 0;
   for (const number of [1, 2, 3, 4, 5, 6] as const) {
     const whole = await decode(await readFile(samplePhoto(number)));

@@ -22,11 +22,23 @@ export interface DescribedFace {
   readonly descriptor: Float32Array;
 }
 
+/** Below this the detector's boxes are mostly not faces; face-api's own default. */
+export const DEFAULT_MIN_CONFIDENCE = 0.5;
+
+export const DETECTORS = ['ssd', 'tiny'] as const;
+
+export interface EngineOptions {
+  /** `ssd`, the default, is face-api's SSD MobileNetV1; `tiny` takes a tenth of its time and misses small faces. */
+  readonly detector?: (typeof DETECTORS)[number];
+  /** 0..1: what the detector is less sure of is no face. */
+  readonly minConfidence?: number;
+}
+
 /** Finds and describes faces. Knows nothing of people, files, queues or databases. */
 export interface Engine {
   /** Names the descriptor space, e.g. `face-api-1`. Descriptors of different models must never be compared. */
   readonly model: string;
-  /** What does the arithmetic, for logs: `tfjs-node`, `tfjs-wasm`. */
+  /** What does the arithmetic, for logs: `onnx`, `tfjs-node`, `tfjs-wasm`. */
   readonly backend: string;
   /** Every face of the picture, largest first; empty when there is none. */
   describeFaces(picture: Picture): Promise<DescribedFace[]>;

@@ -10,5 +10,5 @@ export const MODEL_FOLDER = join(
   'model',
 );
 
-/** Below this the detector's boxes are mostly not faces; face-api's own default. */
-export const MIN_CONFIDENCE = 0.5;
+/** Side in pixels of the square that the tiny detector sees: a multiple of 32, face-api's default (TinyYolov2Options.ts). */
+export const TINY_SIZE = 416;

@@ -1,6 +1,13 @@
 import { areaOf, clipBox } from './boxes.ts';
-import type { BoundingBox, DescribedFace, Engine, Picture } from './engine.ts';
-import { MIN_CONFIDENCE, MODEL, MODEL_FOLDER } from './face-api-models.ts';
+import {
+  type BoundingBox,
+  DEFAULT_MIN_CONFIDENCE,
+  type DescribedFace,
+  type Engine,
+  type EngineOptions,
+  type Picture,
+} from './engine.ts';
+import { MODEL, MODEL_FOLDER } from './face-api-models.ts';
 import { alignFace, placeLandmarks } from './onnx/align-face.ts';
 import { cropDetection, cropToPicture } from './onnx/crop-face.ts';
 import { type Detection, openSsdDetector } from './onnx/detect-faces.ts';
@@ -16,13 +23,6 @@ import { readWeights } from './onnx/weights.ts';
 const LANDMARK_INPUT: InputFormat = { size: CROP_SIZE, centred: true, mean: FACE_MEAN, divisor: 255 };
 const DESCRIPTOR_INPUT: InputFormat = { size: FACE_SIZE, centred: true, mean: FACE_MEAN, divisor: 255 };
 
-export interface OnnxEngineOptions {
-  /** `tiny` takes a tenth of the time and misses small faces. */
-  readonly detector?: 'ssd' | 'tiny';
-  /** Faces that the detector is less sure of are left out; 0..1. */
-  readonly minConfidence?: number;
-}
-
 /** A face on its way: where it was found, and what was cut out of the picture there. */
 interface Sighting {
   readonly detection: Detection;
@@ -35,7 +35,7 @@ interface Sighting {
  * and the same answers as the tfjs engine, several times as fast (docs/adr/0007-onnx-graphs-in-memory.md). Each engine
  * uses one thread, which inference blocks.
  */
-export async function createOnnxEngine(options: OnnxEngineOptions = {}): Promise<Engine> {
+export async function createOnnxEngine(options: EngineOptions = {}): Promise<Engine> {
   const detectFaces = await openDetector(options);
   const landmarkNet = await openSession(buildFaceLandmark68Net(await readWeights(MODEL_FOLDER, 'face_landmark_68')));
   const descriptorNet = await openSession(buildFaceRecognitionNet(await readWeights(MODEL_FOLDER, 'face_recognition')));
@@ -74,7 +74,7 @@ export async function createOnnxEngine(options: OnnxEngineOptions = {}): Promise
   };
 }
 
-async function openDetector({ detector = 'ssd', minConfidence = MIN_CONFIDENCE }: OnnxEngineOptions) {
+async function openDetector({ detector = 'ssd', minConfidence = DEFAULT_MIN_CONFIDENCE }: EngineOptions) {
   if (detector === 'tiny') {
     return openTinyDetector(await readWeights(MODEL_FOLDER, 'tiny_face_detector'), { minConfidence });
   }

@@ -1,7 +1,7 @@
 import type { FaceDetection } from '@vladmandic/face-api';
 import { areaOf, clipBox } from './boxes.ts';
-import type { DescribedFace, Engine } from './engine.ts';
-import { MIN_CONFIDENCE, MODEL, MODEL_FOLDER } from './face-api-models.ts';
+import { DEFAULT_MIN_CONFIDENCE, type DescribedFace, type Engine, type EngineOptions } from './engine.ts';
+import { MODEL, MODEL_FOLDER, TINY_SIZE } from './face-api-models.ts';
 import { type Backend, loadBackend, type Picture3D } from './tfjs-backend.ts';
 
 /**
@@ -10,10 +10,11 @@ import { type Backend, loadBackend, type Picture3D } from './tfjs-backend.ts';
  *
  * @param only the backend wanted, where not just the best will do
  */
-export async function createTfjsEngine(only?: Backend['name']): Promise<Engine> {
+export async function createTfjsEngine(options: EngineOptions = {}, only?: Backend['name']): Promise<Engine> {
   const backend = await loadBackend(only);
-  const { ssdMobilenetv1, faceLandmark68Net, faceRecognitionNet } = backend.faceApi.nets;
-  for (const net of [ssdMobilenetv1, faceLandmark68Net, faceRecognitionNet]) await net.loadFromDisk(MODEL_FOLDER);
+  const { faceLandmark68Net, faceRecognitionNet } = backend.faceApi.nets;
+  for (const net of [faceLandmark68Net, faceRecognitionNet]) await net.loadFromDisk(MODEL_FOLDER);
+  const detectFaces = await openDetector(backend, options);
 
   return {
     model: MODEL,
@@ -23,7 +24,7 @@ export async function createTfjsEngine(only?: Backend['name']): Promise<Engine> 
       const tensor = backend.tf.tensor3d(picture.pixels, [picture.height, picture.width, 3], 'int32');
       try {
         const faces: DescribedFace[] = [];
-        for (const detection of await detectFaces(backend, tensor)) {
+        for (const detection of await detectFaces(tensor)) {
           const box = clipBox(detection.box, picture);
           const descriptor = box && (await describeFace(backend, tensor, detection));
           if (box && descriptor) faces.push({ box, confidence: detection.score, descriptor });
@@ -36,11 +37,18 @@ export async function createTfjsEngine(only?: Backend['name']): Promise<Engine> 
   };
 }
 
-function detectFaces({ faceApi }: Backend, picture: Picture3D): Promise<FaceDetection[]> {
-  return faceApi.nets.ssdMobilenetv1.locateFaces(
-    picture,
-    new faceApi.SsdMobilenetv1Options({ minConfidence: MIN_CONFIDENCE }),
-  );
+async function openDetector(
+  { faceApi }: Backend,
+  { detector = 'ssd', minConfidence = DEFAULT_MIN_CONFIDENCE }: EngineOptions,
+): Promise<(picture: Picture3D) => Promise<FaceDetection[]>> {
+  const { ssdMobilenetv1, tinyFaceDetector } = faceApi.nets;
+  if (detector === 'tiny') {
+    await tinyFaceDetector.loadFromDisk(MODEL_FOLDER);
+    const options = { inputSize: TINY_SIZE, scoreThreshold: minConfidence };
+    return (picture) => tinyFaceDetector.locateFaces(picture, new faceApi.TinyFaceDetectorOptions(options));
+  }
+  await ssdMobilenetv1.loadFromDisk(MODEL_FOLDER);
+  return (picture) => ssdMobilenetv1.locateFaces(picture, new faceApi.SsdMobilenetv1Options({ minConfidence }));
 }
 
 /**

@@ -1,9 +1,10 @@
 import type { Picture } from '../engine.ts';
+import { TINY_SIZE } from '../face-api-models.ts';
 import type { DetectFaces, Detection } from './detect-faces.ts';
 import { fillInput, type InputFormat } from './fill-input.ts';
 import { type Corners, suppressNonMaxima } from './non-max-suppression.ts';
 import { openSession } from './session.ts';
-import { buildTinyFaceDetector, TINY_CELLS, TINY_SIZE } from './tiny-face-detector.ts';
+import { buildTinyFaceDetector, TINY_CELLS } from './tiny-face-detector.ts';
 import type { Weights } from './weights.ts';
 
 /** tinyFaceDetector/const.ts: the mean colour, the anchors' width and height in cells, and the largest overlap. */

@@ -1,9 +1,8 @@
+import { TINY_SIZE } from '../face-api-models.ts';
 import { createGraph, type Graph, type Value } from './graph.ts';
 import { convolve, convolveDepthwise, leakyRelu } from './layers.ts';
 import type { Weights } from './weights.ts';
 
-/** Side in pixels of the square that the network sees; any multiple of 32, face-api's default (TinyYolov2Options.ts). */
-export const TINY_SIZE = 416;
 /** The input is halved five times; each cell of what remains predicts one box an anchor. */
 export const TINY_CELLS = TINY_SIZE / 32;
 
