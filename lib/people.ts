@@ -29,7 +29,8 @@ export interface EncodedPhoto {
   readonly personName: string;
   readonly fileSize: number;
   readonly fileMtimeMs: number;
-  readonly contentHash: string;
+  /** SHA-256, hex; null when the file could not even be read. */
+  readonly contentHash: string | null;
   readonly model: string;
   /** 128 floats, or null when the photo cannot serve as a reference. */
   readonly descriptor: Float32Array | null;

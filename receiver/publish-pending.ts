@@ -28,7 +28,7 @@ const LOST_AFTER_MS = 15 * 60_000;
 export async function publishPending(options: PublishOptions): Promise<void> {
   const { log, signal } = options;
   let failing = false;
-  let lookedForLostAt = 0;
+  let lookedForLostAt = Date.now();
   while (!signal.aborted) {
     try {
       if (Date.now() - lookedForLostAt > LOOK_FOR_LOST_EVERY_MS) {

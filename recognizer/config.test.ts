@@ -9,7 +9,7 @@ test('a folder of photos is all that the recognizer needs', () => {
     IMAGE_ROOTS: ['/photos', '/more'],
     KNOWN_PEOPLE: undefined,
     MYSQL_URL: undefined,
-    RECOGNIZER_ENGINE: 'tfjs',
+    RECOGNIZER_ENGINE: 'onnx',
     RECOGNIZER_QUEUE: 64,
     MATCH_THRESHOLD: 0.55,
     GALLERY_POLL_MS: 2000,

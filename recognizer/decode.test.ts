@@ -96,6 +96,22 @@ describe('what a file may look like', () => {
     if (orientation === 3) expect(picture.pixels.at(-3)).toBe(reference.pixels[0]);
   });
 
+  test('the usual sRGB profile changes nothing, so it is not applied; any other is', async () => {
+    // The samples carry it; a picture with another profile and the same numbers has other colours.
+    const plain = await sharp(SAMPLE).resize(480, 320).keepIccProfile().png().toBuffer();
+    const { icc } = await sharp(plain).metadata();
+    expect(icc?.toString('latin1')).toContain('sRGB IEC61966-2.1');
+    const converted = await sharp(plain).raw().toBuffer();
+    const { picture } = await decodePhoto(plain);
+    expect(differenceOf(picture, { ...picture, pixels: converted })).toBe(0);
+    const untouched = await sharp(plain, { ignoreIcc: true }).raw().toBuffer();
+    expect(Buffer.compare(picture.pixels, untouched)).toBe(0);
+
+    const wide = await sharp(plain, { ignoreIcc: true }).withIccProfile('p3', { attach: true }).png().toBuffer();
+    const numbers = await sharp(wide, { ignoreIcc: true }).raw().toBuffer();
+    expect(differenceOf((await decodePhoto(wide)).picture, { ...picture, pixels: numbers })).toBeGreaterThan(0.5);
+  });
+
   test('a large original is decoded smaller and keeps its size in the answer', async () => {
     const file = await sharp(small).resize(4800, 3200, { kernel: 'nearest' }).jpeg().toBuffer();
     const { picture, width, height } = await decodePhoto(file);

@@ -84,7 +84,7 @@ async function enrolFile(enrolment: Enrolment, file: KnownFile, kept: KnownPhoto
   return true;
 }
 
-type Findings = { descriptor: Float32Array | null; failure: string | null; contentHash: string };
+type Findings = { descriptor: Float32Array | null; failure: string | null; contentHash: string | null };
 
 async function lookAtFile(
   enrolment: Enrolment,
@@ -124,9 +124,8 @@ function tryLater({ troubles, log }: Enrolment, file: KnownFile, error: unknown)
   return 'later';
 }
 
-/** The hash is unknown where the file could not even be read; no content has the empty one. */
 function refusal(failure: string, contentHash: string | null): Findings {
-  return { descriptor: null, failure, contentHash: contentHash ?? '' };
+  return { descriptor: null, failure, contentHash };
 }
 
 function reportProgress(log: Log, total: number) {

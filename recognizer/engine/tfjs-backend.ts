@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import util from 'node:util';
 import type * as FaceApi from '@vladmandic/face-api';
 
@@ -22,12 +22,16 @@ export interface Backend {
 // face-api and TensorFlow.js must be the same CommonJS instances for each other: face-api requires, so do we.
 const require = createRequire(import.meta.url);
 
-/** face-api's own weights, as they come with the package. */
-export const MODEL_FOLDER = join(dirname(require.resolve('@vladmandic/face-api/package.json')), 'model');
-
-/** TensorFlow's native library when its optional package is installed and loads, otherwise WebAssembly. */
-export async function loadBackend(): Promise<Backend> {
-  const backend = loadNative() ?? loadWasm();
+/**
+ * TensorFlow's native library when its optional package is installed and loads, otherwise WebAssembly.
+ *
+ * @param only for measurements and comparisons: this one or none
+ */
+export async function loadBackend(only?: Backend['name']): Promise<Backend> {
+  const native = only === 'tfjs-wasm' ? null : loadNative();
+  if (only === 'tfjs-node' && native === null)
+    throw new Error('@tensorflow/tfjs-node is not installed, or does not load.');
+  const backend = native ?? loadWasm();
   await backend.tf.setBackend(backend.name === 'tfjs-node' ? 'tensorflow' : 'wasm');
   await backend.tf.ready();
   return backend;

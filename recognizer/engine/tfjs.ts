@@ -1,21 +1,22 @@
 import type { FaceDetection } from '@vladmandic/face-api';
-import type { BoundingBox, DescribedFace, Engine, Picture } from './engine.ts';
-import { type Backend, loadBackend, MODEL_FOLDER, type Picture3D } from './tfjs-backend.ts';
-
-/** Below this the detector's boxes are mostly not faces; face-api's own default. */
-const MIN_CONFIDENCE = 0.5;
+import { areaOf, clipBox } from './boxes.ts';
+import type { DescribedFace, Engine } from './engine.ts';
+import { MIN_CONFIDENCE, MODEL, MODEL_FOLDER } from './face-api-models.ts';
+import { type Backend, loadBackend, type Picture3D } from './tfjs-backend.ts';
 
 /**
  * face-api's SSD MobileNetV1 detector, 68-point landmarks and ResNet-34 descriptor (dlib's, 128 floats) on
  * TensorFlow.js. Inference blocks the thread that it runs on.
+ *
+ * @param only the backend wanted, where not just the best will do
  */
-export async function createTfjsEngine(): Promise<Engine> {
-  const backend = await loadBackend();
+export async function createTfjsEngine(only?: Backend['name']): Promise<Engine> {
+  const backend = await loadBackend(only);
   const { ssdMobilenetv1, faceLandmark68Net, faceRecognitionNet } = backend.faceApi.nets;
   for (const net of [ssdMobilenetv1, faceLandmark68Net, faceRecognitionNet]) await net.loadFromDisk(MODEL_FOLDER);
 
   return {
-    model: 'face-api-1',
+    model: MODEL,
     backend: backend.name,
 
     async describeFaces(picture) {
@@ -23,7 +24,7 @@ export async function createTfjsEngine(): Promise<Engine> {
       try {
         const faces: DescribedFace[] = [];
         for (const detection of await detectFaces(backend, tensor)) {
-          const box = clipBox(detection, picture);
+          const box = clipBox(detection.box, picture);
           const descriptor = box && (await describeFace(backend, tensor, detection));
           if (box && descriptor) faces.push({ box, confidence: detection.score, descriptor });
         }
@@ -79,14 +80,3 @@ async function withCrop<Result>(
     crop.dispose();
   }
 }
-
-/** The detector's box as ratios, clipped to the picture; null when nothing is left of it. */
-function clipBox({ box }: FaceDetection, { width, height }: Picture): BoundingBox | null {
-  const left = clamp(box.left / width);
-  const top = clamp(box.top / height);
-  const clipped = { left, top, width: clamp(box.right / width) - left, height: clamp(box.bottom / height) - top };
-  return areaOf(clipped) > 0 ? clipped : null;
-}
-
-const clamp = (ratio: number) => Math.min(1, Math.max(0, ratio));
-const areaOf = (box: BoundingBox) => box.width * box.height;

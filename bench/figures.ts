@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs';
+import { arch, cpus, platform, totalmem } from 'node:os';
+import { join } from 'node:path';
+
+/** One measured number; with a goal where an issue names one. */
+export interface Figure {
+  readonly value: number;
+  /** `x` for ratios, `ms`, `MB`, `images/s`. */
+  readonly unit: string;
+  readonly goal?: number;
+  readonly better?: 'higher' | 'lower';
+  readonly ok?: boolean;
+}
+
+export type Figures = Record<string, Figure>;
+
+/** What a benchmark module exports as `benchmark`. */
+export interface Benchmark {
+  /** npm packages whose versions belong to the result. */
+  readonly packages: readonly string[];
+  /**
+   * @param say tells the person at the terminal what is going on
+   * @throws when it cannot measure; a missed goal is no reason
+   */
+  measure(say: (line: string) => void): Promise<Figures>;
+}
+
+/** A figure that an issue sets a goal for. */
+export function withGoal(value: number, unit: string, better: 'higher' | 'lower', goal: number): Figure {
+  return { value: round(value), unit, goal, better, ok: better === 'higher' ? value >= goal : value <= goal };
+}
+
+export function plain(value: number, unit: string): Figure {
+  return { value: round(value), unit };
+}
+
+/** @throws Error when there is nothing to take the median of */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted[Math.floor(sorted.length / 2)];
+  if (middle === undefined) throw new Error('Nothing was measured.');
+  return sorted.length % 2 === 1 ? middle : (middle + (sorted[sorted.length / 2 - 1] ?? middle)) / 2;
+}
+
+export function formatTable(figures: Figures): string {
+  const rows = Object.entries(figures).map(([name, { value, unit, goal, better, ok }]) => [
+    name,
+    `${value} ${unit}`,
+    goal === undefined ? '' : `${better === 'higher' ? '≥' : '≤'} ${goal} ${unit}`,
+    ok === undefined ? '' : ok ? 'reached' : 'MISSED',
+  ]);
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows
+    .map((row) =>
+      row.map((cell, column) => (column === 1 ? cell.padStart(widths[1] ?? 0) : cell.padEnd(widths[column] ?? 0))),
+    )
+    .map((row) => row.join('  ').trimEnd())
+    .join('\n');
+}
+
+export function describeMachine() {
+  const [cpu] = cpus();
+  return {
+    cpu: cpu?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    memoryMb: Math.round(totalmem() / 1e6),
+    platform: platform(),
+    arch: arch(),
+    node: process.versions.node,
+  };
+}
+
+/** The installed versions; packages that are not installed are left out. */
+export function versionsOf(packages: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    packages.flatMap((name) => {
+      try {
+        const description = readFileSync(join(process.cwd(), 'node_modules', name, 'package.json'), 'utf8');
+        return [[name, (JSON.parse(description) as { version: string }).version]];
+      } catch {
+        return [];
+      }
+    }),
+  );
+}
+
+const round = (value: number) => Number(value.toPrecision(4));
