@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import sharp from 'sharp';
-import type { EngineName } from '../recognizer/engine/create-engine.ts';
+import { ENGINES, type EngineName } from '../recognizer/engine/create-engine.ts';
 import { describeMachine, describeVersions } from './describe-machine.ts';
 import { describeTree, listTree } from './eval/describe-tree.ts';
 import type { Evaluation } from './eval/evaluation.ts';
@@ -16,7 +16,8 @@ import { createProgress, type Progress } from './progress.ts';
 export interface EvalOptions {
   threshold: number;
   far: number;
-  engine: EngineName;
+  /** One of ENGINES; the recognizer's default without it. */
+  engine?: string;
   workers: number;
   /** A file, or false: none, not even the tree's own. */
   pairs?: string | false;
@@ -46,6 +47,7 @@ export async function evaluate(folder: string, options: EvalOptions): Promise<nu
   // The set-up that started us is gone: nobody waits for the result.
   if (process.connected) process.once('disconnect', () => process.exit(130));
   const progress = createProgress(process.stderr);
+  const engine = chooseEngine(options.engine);
   const out = await makeFolder(options.out);
   const files = await listTree(resolve(folder));
   const folds = options.pairs === false ? null : await readPairs(resolve(folder), options.pairs, files);
@@ -53,7 +55,7 @@ export async function evaluate(folder: string, options: EvalOptions): Promise<nu
     `Describing ${files.length} photos`,
     (detail) =>
       describeTree(files, {
-        engine: options.engine,
+        engine,
         workers: options.workers,
         onPhoto: (done, startedAt) => detail(formatRate(done, files.length, startedAt)),
       }),
@@ -78,6 +80,12 @@ function compare(photos: Evaluation['tree']['photos'], { threshold, far }: EvalO
       onProgress: (done, pairs) => detail(`${Math.floor((done / pairs) * 100)} %`),
     }),
   );
+}
+
+function chooseEngine(name: string = ENGINES[0]): EngineName {
+  const engine = ENGINES.find((known) => known === name);
+  if (engine === undefined) throw new LaunchError(`There is no engine ${name}: choose one of ${ENGINES.join(', ')}.`);
+  return engine;
 }
 
 async function makeFolder(path: string): Promise<string> {

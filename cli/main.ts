@@ -1,10 +1,9 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { ConfigError } from '../lib/env.ts';
 import { DEFAULT_THRESHOLD } from '../lib/similarity.ts';
-import { ENGINES } from '../recognizer/engine/create-engine.ts';
 import { type DemoOptions, demo } from './demo.ts';
 import type { EvalOptions } from './eval.ts';
 import { LaunchError } from './launch-error.ts';
@@ -53,7 +52,7 @@ program
     parseNumber({ above: 0, below: 1 }),
     0.001,
   )
-  .addOption(new Option('--engine <name>', 'what runs the networks').choices(ENGINES).default(ENGINES[0]))
+  .option('--engine <name>', 'what runs the networks: onnx or tfjs (default: that of the recognizer)')
   .option('--workers <n>', 'threads that look at photos', parseCount, Math.min(availableParallelism(), 4))
   .option('--pairs <file>', "LFW's protocol with these pairs (DIR/pairs.txt where it is there)")
   .option('--no-pairs', 'without it')
