@@ -1,8 +1,11 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
+import { availableParallelism } from 'node:os';
+import { Command, InvalidArgumentError } from 'commander';
 import { ConfigError } from '../lib/env.ts';
+import { DEFAULT_THRESHOLD } from '../lib/similarity.ts';
 import { type DemoOptions, demo } from './demo.ts';
+import type { EvalOptions } from './eval.ts';
 import { LaunchError } from './launch-error.ts';
 import { type UpOptions, up } from './up.ts';
 
@@ -37,6 +40,51 @@ program
   .option('--exit', 'stop after the table; exit code 0 only if everything was recognised as it should be')
   .addHelpText('after', '\nExamples:\n  npm run demo\n  npm run demo -- --exit')
   .action(async (options: DemoOptions) => exitWith(await demo(options)));
+
+program
+  .command('eval')
+  .description('how accurate recognition is on a folder of photos that has a folder for each person (as LFW has)')
+  .argument('<dir>', 'DIR/<person>/<photo>; the largest face of a photo is that person')
+  .option('--threshold <distance>', 'the threshold to judge', parseNumber({ above: 0, upTo: 2 }), DEFAULT_THRESHOLD)
+  .option(
+    '--far <rate>',
+    'the false accept rate to suggest a threshold for',
+    parseNumber({ above: 0, below: 1 }),
+    0.001,
+  )
+  .option('--engine <name>', 'what runs the networks: onnx or tfjs (default: that of the recognizer)')
+  .option('--workers <n>', 'threads that look at photos', parseCount, Math.min(availableParallelism(), 4))
+  .option('--pairs <file>', "LFW's protocol with these pairs (DIR/pairs.txt where it is there)")
+  .option('--no-pairs', 'without it')
+  .option('--out <folder>', 'where accuracy.svg, accuracy.png and report.txt are written', './eval')
+  .option('--json', 'one JSON object in the last line')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  npm run eval -- ~/known_people\n  npm run eval -- ~/lfw --far 0.0001\n' +
+      '  npm run eval -- ~/lfw --pairs ~/pairs.txt --json\n  npm run eval -- ~/known_people --threshold 0.6 --out /tmp/eval',
+  )
+  .action(async (dir: string, options: EvalOptions) => {
+    // What it measures with is heavy, and no other command needs it.
+    const { evaluate } = await import('./eval.ts');
+    exitWith(await evaluate(dir, options));
+  });
+
+/** A parser of an option that is a number in a range. */
+function parseNumber({ above, upTo, below }: { above: number; upTo?: number; below?: number }) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (text.trim() !== '' && value > above && value <= (upTo ?? value) && value < (below ?? Number.POSITIVE_INFINITY))
+      return value;
+    throw new InvalidArgumentError(
+      `Expected a number above ${above} and ${upTo ? `up to ${upTo}` : `below ${below}`}.`,
+    );
+  };
+}
+
+function parseCount(text: string): number {
+  if (/^[1-9]\d?$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Expected a whole number from 1 to 99.');
+}
 
 /** Whatever still holds the event loop (a keep-alive connection) must not keep a finished command alive. */
 function exitWith(code: number): never {

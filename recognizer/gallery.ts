@@ -86,7 +86,8 @@ function grantByDistance(pairs: { face: number; match: Match }[]): Map<number, M
   return granted;
 }
 
-function distanceBetween(a: Float32Array, b: Float32Array): number {
+/** Euclidean, of two descriptors of 128 floats and of one model. */
+export function distanceBetween(a: Float32Array, b: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) {
     const difference = (a[i] ?? 0) - (b[i] ?? 0);
