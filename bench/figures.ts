@@ -1,7 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { arch, cpus, platform, totalmem } from 'node:os';
-import { join } from 'node:path';
-
 /** One measured number; with a goal where an issue names one. */
 export interface Figure {
   readonly value: number;
@@ -56,32 +52,6 @@ export function formatTable(figures: Figures): string {
     )
     .map((row) => row.join('  ').trimEnd())
     .join('\n');
-}
-
-export function describeMachine() {
-  const [cpu] = cpus();
-  return {
-    cpu: cpu?.model.trim() ?? 'unknown',
-    cores: cpus().length,
-    memoryMb: Math.round(totalmem() / 1e6),
-    platform: platform(),
-    arch: arch(),
-    node: process.versions.node,
-  };
-}
-
-/** The installed versions; packages that are not installed are left out. */
-export function versionsOf(packages: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    packages.flatMap((name) => {
-      try {
-        const description = readFileSync(join(process.cwd(), 'node_modules', name, 'package.json'), 'utf8');
-        return [[name, (JSON.parse(description) as { version: string }).version]];
-      } catch {
-        return [];
-      }
-    }),
-  );
 }
 
 const round = (value: number) => Number(value.toPrecision(4));

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { type Benchmark, describeMachine, formatTable, versionsOf } from './figures.ts';
+import { describeMachine, describeVersions } from '../cli/describe-machine.ts';
+import { type Benchmark, formatTable } from './figures.ts';
 
 // npm run bench -- NAME [--json]: a benchmark is a module beside this one that exports `benchmark`.
 
@@ -20,7 +21,7 @@ async function run(args: readonly string[]): Promise<void> {
   const figures = await benchmark.measure(say);
   process.stdout.write(`\n${formatTable(figures)}\n`);
   if (!args.includes('--json')) return;
-  const result = { bench: name, figures, machine: describeMachine(), versions: versionsOf(benchmark.packages) };
+  const result = { bench: name, figures, machine: describeMachine(), versions: describeVersions(benchmark.packages) };
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
 

@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import type { EngineName } from '../../recognizer/engine/create-engine.ts';
 import { type KnownFile, listKnownFiles } from '../../recognizer/known-people.ts';
 import { openWorkerPool, type WorkerPool } from '../../recognizer/worker-pool.ts';
+import { DEFAULT_SETTINGS } from '../../recognizer/worker-settings.ts';
 import { LaunchError, messageOf } from '../launch-error.ts';
 
 export type SeenPhoto = { readonly imageName: string; readonly person: string } & (
@@ -48,7 +49,12 @@ export async function describeTree(
   // Standard output belongs to the report.
   const log = pino({ name: 'eval', level: 'warn' }, pino.destination(2));
   const workers = Math.min(options.workers, files.length);
-  const pool = openWorkerPool({ engine: options.engine, workers, maxWaiting: 0, log });
+  const pool = openWorkerPool({
+    workers,
+    maxWaiting: 0,
+    settings: { ...DEFAULT_SETTINGS, engine: options.engine },
+    log,
+  });
   try {
     const { model, backend } = await pool.warmUp();
     const startedAt = Date.now();
