@@ -7,6 +7,9 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          // A worker for each file would cost more than the tests.
+          isolate: false,
+          maxWorkers: '100%',
           expect: { poll: { timeout: 10_000 } },
           include: ['{lib,receiver,processor,recognizer,frontend,cli,sql}/**/*.test.{ts,tsx}'],
         },
