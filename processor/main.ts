@@ -1,6 +1,7 @@
 import { openDatabase } from '../lib/database.ts';
 import { serveHealth } from '../lib/health.ts';
-import { LEASE_MS, openImageQueue } from '../lib/image-queue.ts';
+import { openImageQueue } from '../lib/image-queue.ts';
+import { LEASE_MS } from '../lib/image-stream.ts';
 import { openImages } from '../lib/images.ts';
 import { createLog } from '../lib/log.ts';
 import { openPeople } from '../lib/people.ts';

@@ -305,6 +305,21 @@ describe('when something dies', () => {
   });
 });
 
+test('without NATS it stops as quickly as with it', async () => {
+  const dataFolder = await mkdtemp(join(tmpdir(), 'faceflow-no-nats-'));
+  const servers = await startPrivateServers({
+    ...{ dataFolder, cacheFolder: testCacheFolder(), mysqlUrl: database.url, natsUrl: undefined },
+    ...{ report: () => {}, watch: () => ({ onLine: () => {}, onEvent: () => {} }) },
+  });
+  const processor = await startProcessor({ NATS_URL: servers.natsUrl });
+  await servers.stop();
+  await waitFor('the loss to be noticed', () => processor.log().includes('NATS is gone'));
+  const startedAt = Date.now();
+  expect(await processor.stop()).toMatchObject({ code: 0 });
+  expect(Date.now() - startedAt).toBeLessThan(5_000);
+  await rm(dataFolder, { recursive: true });
+});
+
 test('its health says what is missing', async () => {
   const processor = await startProcessor();
   const ready = async () => (await fetch(`http://127.0.0.1:${processor.port}/readyz`)).status;

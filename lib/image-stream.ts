@@ -1,0 +1,82 @@
+import { JetStreamApiError, type JetStreamManager } from '@nats-io/jetstream';
+import { nanos } from '@nats-io/transport-node';
+
+export interface StreamNames {
+  readonly stream: string;
+  readonly consumer: string;
+}
+
+/** How long a worker may keep an image without a word before another one gets it. */
+export const LEASE_MS = 30_000;
+const DEDUPLICATION_MS = 120_000;
+
+/** Where the ids of images to identify are published. */
+export function identifySubject({ stream }: Pick<StreamNames, 'stream'>): string {
+  return `${stream.toLowerCase()}.identify`;
+}
+
+/** Makes the work queue and its durable consumer where they are missing, and clears away what a killed server left. */
+export async function ensureImageStream(manager: JetStreamManager, names: StreamNames): Promise<void> {
+  await ensureStream(manager, names.stream, identifySubject(names));
+  await ensureConsumer(manager, names, identifySubject(names));
+}
+
+async function ensureStream(manager: JetStreamManager, stream: string, subject: string): Promise<void> {
+  const config = {
+    name: stream,
+    subjects: [subject, subject.replace(/identify$/, 'enrol')],
+    retention: 'workqueue' as const,
+    storage: 'file' as const,
+    duplicate_window: nanos(DEDUPLICATION_MS),
+  };
+  // Adding what is there already, unchanged, is no error.
+  if (!(await exists(manager.streams.info(stream)))) await manager.streams.add(config);
+}
+
+async function ensureConsumer(manager: JetStreamManager, names: StreamNames, subject: string): Promise<void> {
+  const { stream, consumer } = names;
+  if (!(await exists(manager.consumers.info(stream, consumer)))) {
+    await manager.consumers.add(stream, {
+      durable_name: consumer,
+      ack_policy: 'explicit',
+      ack_wait: nanos(LEASE_MS),
+      // The worker counts deliveries and records a failure; the server must not silently stop handing out.
+      max_deliver: -1,
+      filter_subject: subject,
+    });
+  }
+  await removeLeftovers(manager, names, subject);
+}
+
+/**
+ * A killed server (seen with 2.9) can keep acknowledged messages in a work queue for ever. They are deleted one by one: a
+ * purge with a filter would make a 2.9 server forget every message that is in flight.
+ */
+async function removeLeftovers(manager: JetStreamManager, names: StreamNames, subject: string): Promise<void> {
+  const { stream, consumer } = names;
+  const floor = (await manager.consumers.info(stream, consumer)).ack_floor.stream_seq;
+  let seq = (await manager.streams.info(stream)).state.first_seq;
+  while (seq <= floor) {
+    const message = await findMessageFrom(manager, stream, seq, subject);
+    if (message === null || message.seq > floor) return;
+    await manager.streams.deleteMessage(stream, message.seq);
+    seq = message.seq + 1;
+  }
+}
+
+/** The first message of the subject at or after a sequence number; null when there is none. */
+export function findMessageFrom(manager: JetStreamManager, stream: string, seq: number, subject: string) {
+  // The server knows next_by_subj since 2.9; the client's type for this request does not.
+  const request = { seq, next_by_subj: subject };
+  return manager.streams.getMessage(stream, request);
+}
+
+async function exists(info: Promise<unknown>): Promise<boolean> {
+  try {
+    await info;
+    return true;
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.status === 404) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ConnectionOptions, connect, type NatsConnection } from '@nats-io/transport-node';
+import { messageOf } from './errors.ts';
+import type { Log } from './log.ts';
+
+export interface NatsUser {
+  /** `nats://[token@ or user:password@]host:port[,host:port…]` */
+  readonly url: string;
+  readonly log: Log;
+  /** Called on every connection, also when the same server is back: it may have lost its disk. Tried until it succeeds. */
+  readonly prepare: (connection: NatsConnection) => Promise<void>;
+  /** Called when the connection is lost: answers that are waited for will not come. */
+  readonly onLost: () => void;
+}
+
+export interface KeptConnection {
+  close(): Promise<void>;
+}
+
+const RETRY_MS = 1_000;
+
+/** Returns at once: the connection is made, kept and made again in the background, until it is closed. */
+export function keepConnected(user: NatsUser): KeptConnection {
+  const { log } = user;
+  const closing = new AbortController();
+  let current: NatsConnection | undefined;
+  let isLive = false;
+
+  void connectForEver();
+
+  async function connectForEver() {
+    while (!closing.signal.aborted) {
+      try {
+        current = await connect(connectionOptions(user.url));
+        await watch(current);
+        if (!closing.signal.aborted) log.warn('the connection to NATS was closed; making a new one');
+      } catch (error) {
+        if (!closing.signal.aborted) log.warn({ err: error }, `no connection to NATS: ${messageOf(error)}`);
+      }
+      lose();
+      await pause(closing.signal);
+    }
+  }
+
+  function lose() {
+    isLive = false;
+    user.onLost();
+  }
+
+  /** Serves one connection until it is closed. */
+  async function watch(connection: NatsConnection) {
+    if (closing.signal.aborted) return connection.close();
+    const statuses = connection.status();
+    await prepare(connection);
+    for await (const status of statuses) {
+      if (status.type === 'disconnect') {
+        log.warn('NATS is gone; waiting for it');
+        lose();
+      } else if (status.type === 'reconnect') {
+        log.info('NATS is back');
+        await prepare(connection);
+      }
+    }
+  }
+
+  async function prepare(connection: NatsConnection) {
+    while (!closing.signal.aborted && !connection.isClosed()) {
+      try {
+        await user.prepare(connection);
+        isLive = true;
+        return;
+      } catch (error) {
+        log.warn({ err: error }, `NATS cannot be used yet: ${messageOf(error)}`);
+        await pause(closing.signal);
+      }
+    }
+  }
+
+  return {
+    async close() {
+      closing.abort();
+      // Acknowledgements that are still in the buffer go out first; without a server, flush would wait for one.
+      if (isLive)
+        await current?.flush().catch((error: unknown) => log.debug({ err: error }, 'NATS went before the last flush'));
+      await current?.close();
+    },
+  };
+}
+
+function connectionOptions(url: string): ConnectionOptions {
+  const { username, password } = new URL(url.split(',')[0] ?? url);
+  const servers = url.split(',').map((one) => one.replace(/^(nats|tls):\/\/([^@]*@)?/, ''));
+  const credentials = password
+    ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) }
+    : username
+      ? { token: decodeURIComponent(username) }
+      : {};
+  return {
+    servers,
+    ...credentials,
+    ...(url.startsWith('tls:') ? { tls: {} } : {}),
+    timeout: 3_000,
+    waitOnFirstConnect: true,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    pingInterval: 10_000,
+  };
+}
+
+/** Ends early when `signal` is aborted. */
+async function pause(signal: AbortSignal): Promise<void> {
+  await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
+}
