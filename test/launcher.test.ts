@@ -149,7 +149,7 @@ describe.skipIf(!isDebianLike())('packages unpacked without root', () => {
     const [one, other] = await Promise.all([unpack(cache), unpack(cache)]);
     expect(other).toEqual(one);
     expect(
-      await checkNatsProgram({ file: join(one.root, 'usr/sbin/nats-server'), libraryPath: one.libraryPath }),
+      await checkNatsProgram({ file: join(one.root, 'usr/sbin/nats-server'), ldLibraryPath: one.ldLibraryPath }),
     ).toMatch(/^2\./);
     expect(readdirSync(dirname(one.root))).toHaveLength(1);
   });

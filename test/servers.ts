@@ -161,7 +161,11 @@ export async function startMysqlServer(): Promise<TestServer | Unavailable> {
     release: 'sid',
   });
   const file = join(packages.root, 'usr/sbin/mysqld');
-  const program = await describeDatabaseProgram({ file, libraryPath: packages.libraryPath, loader: packages.loader });
+  const program = await describeDatabaseProgram({
+    file,
+    ldLibraryPath: packages.ldLibraryPath,
+    loader: packages.loader,
+  });
   const folder = await mkdtemp(join(tmpdir(), 'faceflow-mysql-'));
   const removeFolder = () => rm(folder, { recursive: true, force: true });
   try {
@@ -199,12 +203,12 @@ export async function findChromium(): Promise<Chromium | Unavailable> {
   if (installed) return { executablePath: installed, env: base, args };
   if (!isDebianLike())
     return { skip: 'no Chromium on the PATH (or in CHROMIUM_PATH), and this machine is not a Debian' };
-  const { root, libraryPath } = await unpackDebianPackages(BROWSER_PACKAGES, { cacheFolder: testCacheFolder() });
+  const { root, ldLibraryPath } = await unpackDebianPackages(BROWSER_PACKAGES, { cacheFolder: testCacheFolder() });
   // What lies in usr/bin is a script that looks for the browser in the real /usr/lib.
   const executablePath = findInFolders('chromium-headless-shell', [join(root, 'usr/lib/chromium')]);
   if (!executablePath) throw new Error(`no usr/lib/chromium/chromium-headless-shell in ${root}`);
   const fontconfig = await writeFontConfiguration(root);
-  return { executablePath, env: { ...base, LD_LIBRARY_PATH: libraryPath, FONTCONFIG_FILE: fontconfig }, args };
+  return { executablePath, env: { ...base, LD_LIBRARY_PATH: ldLibraryPath, FONTCONFIG_FILE: fontconfig }, args };
 }
 
 /** Without fonts of its own the page would render as boxes. */

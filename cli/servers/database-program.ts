@@ -18,7 +18,7 @@ export interface DatabaseProgram {
 
 export interface ProgramPlace {
   file: string;
-  libraryPath?: string;
+  ldLibraryPath?: string;
   /** See UnpackedPackages. */
   loader?: string | null;
 }
@@ -43,11 +43,11 @@ export async function describeDatabaseProgram(place: ProgramPlace): Promise<Data
 /** How a program of unpacked packages is started; see UnpackedPackages. */
 export function invoke({
   file,
-  libraryPath,
+  ldLibraryPath,
   loader,
 }: ProgramPlace): Pick<DatabaseProgram, 'command' | 'prefix' | 'env'> {
-  if (loader) return { command: loader, prefix: ['--library-path', libraryPath ?? '', file], env: {} };
-  return { command: file, prefix: [], env: libraryPath ? { LD_LIBRARY_PATH: libraryPath } : {} };
+  if (loader) return { command: loader, prefix: ['--library-path', ldLibraryPath ?? '', file], env: {} };
+  return { command: file, prefix: [], env: ldLibraryPath ? { LD_LIBRARY_PATH: ldLibraryPath } : {} };
 }
 
 function findShareFolder(baseFolder: string): string {

@@ -14,7 +14,7 @@ export interface UnpackedPackages {
   /** Folder that holds usr/, etc/ and so on. */
   root: string;
   /** For LD_LIBRARY_PATH, or `--library-path` of the loader. */
-  libraryPath: string;
+  ldLibraryPath: string;
   /**
    * The unpacked packages' own dynamic loader; null for packages of the machine's own release. Programs of another
    * release need another C library than the machine's, and start only as `loader --library-path … program`.
@@ -224,7 +224,7 @@ async function describeRoot(root: string, withLoader: boolean): Promise<Unpacked
     }
     if (names.length > 0) folders.push(base);
   }
-  return { root, libraryPath: folders.join(':'), loader: withLoader ? await findLoader(folders) : null };
+  return { root, ldLibraryPath: folders.join(':'), loader: withLoader ? await findLoader(folders) : null };
 }
 
 /** Such as pulseaudio/, which installed libraries find by an absolute path that is not theirs here. */

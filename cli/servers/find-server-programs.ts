@@ -94,12 +94,12 @@ async function downloadPrograms(lacking: Lacking, options: FindOptions): Promise
 }
 
 async function describeUnpacked(packages: UnpackedPackages, lacking: Lacking): Promise<FoundPrograms> {
-  const { libraryPath, loader } = packages;
+  const { ldLibraryPath, loader } = packages;
   const place = (names: readonly string[]): ProgramPlace => {
     const folders = [join(packages.root, 'usr/sbin'), join(packages.root, 'usr/bin')];
     const file = names.map((name) => findInFolders(name, folders)).find((found) => found !== null);
     if (!file) throw new Error(`no ${names.join(' or ')} in the downloaded packages`);
-    return { file, libraryPath, loader };
+    return { file, ldLibraryPath, loader };
   };
   const program = lacking.database ? await describeDatabaseProgram(place(['mariadbd', 'mysqld'])) : null;
   const natsPlace = lacking.nats ? place(['nats-server']) : null;
