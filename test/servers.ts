@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -214,13 +213,16 @@ export async function findChromium(): Promise<Chromium | Unavailable> {
 /** Without fonts of its own the page would render as boxes. */
 async function writeFontConfiguration(root: string): Promise<string> {
   const file = join(root, 'faceflow-fonts.conf');
-  if (existsSync(file)) return file;
   const cache = join(tmpdir(), `faceflow-fonts-${process.getuid?.() ?? 0}`);
   await mkdir(cache, { recursive: true });
   const folders = [join(root, 'usr/share/fonts'), '/usr/share/fonts'].map((it) => `<dir>${it}</dir>`).join('');
+  const aliases = ['system-ui', 'sans-serif'].map(
+    (family) => `<alias><family>${family}</family><prefer><family>DejaVu Sans</family></prefer></alias>`,
+  );
   await writeFile(
     file,
-    `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>${folders}<cachedir>${cache}</cachedir></fontconfig>\n`,
+    `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>${folders}${aliases.join('')}<cachedir>${cache}</cachedir></fontconfig>\n`,
   );
   return file;
 }
