@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import sharp from 'sharp';
+import { messageOf } from '../lib/errors.ts';
 import { ENGINES, type EngineName } from '../recognizer/engine/create-engine.ts';
 import { describeMachine, describeVersions } from './describe-machine.ts';
 import { describeTree, listTree } from './eval/describe-tree.ts';
@@ -10,7 +11,7 @@ import { measureAccuracy } from './eval/measure.ts';
 import { plotEvaluation } from './eval/plot.ts';
 import { formatReport } from './eval/report.ts';
 import { readPairs, runProtocol } from './eval/run-protocol.ts';
-import { LaunchError, messageOf } from './launch-error.ts';
+import { LaunchError } from './launch-error.ts';
 import { createProgress, type Progress } from './progress.ts';
 
 export interface EvalOptions {

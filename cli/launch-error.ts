@@ -2,8 +2,3 @@
 export class LaunchError extends Error {
   override readonly name = 'LaunchError';
 }
-
-/** The message of anything thrown, for a sentence that goes on. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

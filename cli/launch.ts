@@ -1,11 +1,12 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { messageOf } from '../lib/errors.ts';
 import { migrate } from '../sql/migrate.ts';
 import { chooseCacheFolder } from './cache-folder.ts';
 import { lockDataFolder } from './data-folder-lock.ts';
 import { chooseFreePort } from './free-port.ts';
-import { LaunchError, messageOf } from './launch-error.ts';
+import { LaunchError } from './launch-error.ts';
 import { apiUrl, assertPortsFree, type LaunchSettings, pageUrl } from './launch-settings.ts';
 import type { Progress } from './progress.ts';
 import { askDatabase } from './servers/database-server.ts';

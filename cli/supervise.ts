@@ -1,7 +1,8 @@
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../lib/errors.ts';
 import { describeEnding, type GuardedProcess, spawnGuarded } from './guarded-process.ts';
-import { LaunchError, messageOf } from './launch-error.ts';
+import { LaunchError } from './launch-error.ts';
 
 /** A program that is to run for as long as the launcher does. */
 export interface Program {

@@ -29,13 +29,17 @@ export function keepConnected(user: NatsUser): KeptConnection {
   void connectForEver();
 
   async function connectForEver() {
+    let failures = 0;
     while (!closing.signal.aborted) {
       try {
         current = await connect(connectionOptions(user.url));
+        if (failures > 0) log.info('NATS is there');
+        failures = 0;
         await watch(current);
         if (!closing.signal.aborted) log.warn('the connection to NATS was closed; making a new one');
       } catch (error) {
-        if (!closing.signal.aborted) log.warn({ err: error }, `no connection to NATS: ${messageOf(error)}`);
+        // Once an outage, not once a second.
+        if (failures++ === 0) log.warn({ err: error }, `no connection to NATS, trying again: ${messageOf(error)}`);
       }
       lose();
       await pause(closing.signal);
@@ -100,7 +104,6 @@ function connectionOptions(url: string): ConnectionOptions {
     ...credentials,
     ...(url.startsWith('tls:') ? { tls: {} } : {}),
     timeout: 3_000,
-    waitOnFirstConnect: true,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
     pingInterval: 10_000,

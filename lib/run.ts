@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { ConfigError } from './env.ts';
 import { messageOf } from './errors.ts';
 import type { Log } from './log.ts';
@@ -27,6 +28,8 @@ export async function run(
 ): Promise<void> {
   const closers: { name: string; close: () => Promise<void> | void }[] = [];
   const stopping = new AbortController();
+  // As many parts may listen as a service has: that is no leak.
+  setMaxListeners(0, stopping.signal);
   let failed = false;
 
   const stopped = new Promise<string>((resolve) => {

@@ -87,6 +87,8 @@ export function openRecognizerClient(options: ClientOptions): RecognizerClient {
     volumeThreshold: Number.MAX_SAFE_INTEGER,
   });
 
+  // Every loop of the worker listens while the breaker is open: that is no leak.
+  breaker.setMaxListeners(0);
   let failuresInARow = 0;
   breaker.on('success', () => {
     failuresInARow = 0;

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../lib/errors.ts';
 import type { ImageQueue, Lease } from '../lib/image-queue.ts';
@@ -26,6 +27,8 @@ const RETRY_MS = 1_000;
 /** Pulls images, one at a time in each of `concurrency` loops, until it is stopped. */
 export function startWorker(options: WorkerOptions): Worker {
   const stopping = new AbortController();
+  // Every loop listens while it waits: that is no leak.
+  setMaxListeners(0, stopping.signal);
   const loops = Array.from({ length: options.concurrency }, () => pullUntilStopped(options, stopping.signal));
   return {
     async stop() {

@@ -1,10 +1,13 @@
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstream } from '@nats-io/jetstream';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { chooseFreePort } from '../cli/free-port.ts';
 import { startPrivateServers } from '../cli/servers/private-servers.ts';
 import { type Database, openDatabase } from '../lib/database.ts';
 import { type ImageQueue, openImageQueue } from '../lib/image-queue.ts';
@@ -303,6 +306,28 @@ describe('when something dies', () => {
     await servers.stop();
     await rm(dataFolder, { recursive: true });
   });
+});
+
+test('without NATS from the start it says so, once, and works as soon as NATS is there', async () => {
+  const url = new URL(natsUrl());
+  const real = Number(url.port);
+  url.port = String(await chooseFreePort());
+  const env = { NATS_URL: url.href, MYSQL_URL: database.url, RECOGNIZER_ADDRESS: recognizer.address };
+  const processor = await startService('processor', { ...env, PROCESSOR_CONCURRENCY: '40' }, { ready: '/healthz' });
+  running.push(processor);
+  await sleep(3_500);
+  expect(processor.log().split('no connection to NATS')).toHaveLength(2);
+  // Many loops that wait are no leak, and nobody should be told so.
+  expect(processor.log()).not.toContain('MaxListenersExceededWarning');
+  const relay = createServer((socket) => {
+    const onward = createConnection(real, '127.0.0.1');
+    socket.pipe(onward).pipe(socket);
+    for (const end of [socket, onward]) end.on('error', () => end.destroy());
+  });
+  await once(relay.listen(Number(url.port), '127.0.0.1'), 'listening');
+  await waitFor('NATS to be noticed', () => processor.log().includes('NATS is there'));
+  await waitFor('it to be ready', async () => (await fetch(`http://127.0.0.1:${processor.port}/readyz`)).ok);
+  relay.close();
 });
 
 test('without NATS it stops as quickly as with it', async () => {

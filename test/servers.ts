@@ -9,13 +9,13 @@ import { inject } from 'vitest';
 import { chooseCacheFolder } from '../cli/cache-folder.ts';
 import { chooseFreePort } from '../cli/free-port.ts';
 import { describeEnding, type Ending, spawnGuarded } from '../cli/guarded-process.ts';
-import { messageOf } from '../cli/launch-error.ts';
 import { describeDatabaseProgram } from '../cli/servers/database-program.ts';
 import { prepareDatabase } from '../cli/servers/database-server.ts';
 import { canUnpackOtherReleases, isDebianLike, unpackDebianPackages } from '../cli/servers/debian-packages.ts';
 import { findInFolders, findOnPath } from '../cli/servers/find-program.ts';
 import { askHttp, askService, describeService, type ServiceName } from '../cli/services.ts';
 import { supervise, waitUntil } from '../cli/supervise.ts';
+import { messageOf } from '../lib/errors.ts';
 import { migrate } from '../sql/migrate.ts';
 
 declare module 'vitest' {

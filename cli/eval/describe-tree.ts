@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { pino } from 'pino';
+import { messageOf } from '../../lib/errors.ts';
 import type { EngineName } from '../../recognizer/engine/create-engine.ts';
 import { type KnownFile, listKnownFiles } from '../../recognizer/known-people.ts';
 import { openWorkerPool, type WorkerPool } from '../../recognizer/worker-pool.ts';
 import { DEFAULT_SETTINGS } from '../../recognizer/worker-settings.ts';
-import { LaunchError, messageOf } from '../launch-error.ts';
+import { LaunchError } from '../launch-error.ts';
 
 export type SeenPhoto = { readonly imageName: string; readonly person: string } & (
   | { readonly kind: 'face'; readonly descriptor: Float32Array; readonly contentHash: string }

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from '../../lib/errors.ts';
 import { distanceBetween } from '../../recognizer/gallery.ts';
 import type { KnownFile } from '../../recognizer/known-people.ts';
-import { LaunchError, messageOf } from '../launch-error.ts';
+import { LaunchError } from '../launch-error.ts';
 import type { SeenPhoto } from './describe-tree.ts';
 import { type NamedPair, type PhotoOfPair, parsePairs, stemOf } from './lfw-pairs.ts';
 import { type MeasuredPair, type Verification, verifyFolds } from './verify-folds.ts';

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LaunchError, messageOf } from '../launch-error.ts';
+import { messageOf } from '../../lib/errors.ts';
+import { LaunchError } from '../launch-error.ts';
 import { type DatabaseProgram, describeDatabaseProgram, type ProgramPlace } from './database-program.ts';
 import { kindOfData } from './database-server.ts';
 import { isDebianLike, type UnpackedPackages, unpackDebianPackages } from './debian-packages.ts';

@@ -4,8 +4,6 @@ import type { Weights } from './weights.ts';
 
 /** Side in pixels of the square that the network sees (faceRecognitionNet/FaceRecognitionNet.ts). */
 export const FACE_SIZE = 150;
-/** Floats in a descriptor. */
-export const DESCRIPTOR_LENGTH = 128;
 
 /** An activation with what the shapes of the next layer depend on. */
 interface Features {
