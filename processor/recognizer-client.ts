@@ -125,7 +125,7 @@ export function openRecognizerClient(options: ClientOptions): RecognizerClient {
 function identify(client: IdentifyClient, path: string, timeoutMs: number): Promise<IdentifyResponse> {
   return new Promise((resolve, reject) => {
     const deadline = Date.now() + timeoutMs;
-    client.identify({ imagePath: path }, new Metadata(), { deadline }, (error, response) => {
+    client.identify({ imagePath: path, image: Buffer.alloc(0) }, new Metadata(), { deadline }, (error, response) => {
       if (error) reject(translate(error));
       else resolve(response);
     });

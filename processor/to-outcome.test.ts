@@ -7,7 +7,16 @@ const people = {
 };
 
 const box = { left: 0.1, top: 0.2, width: 0.3, height: 0.4 };
-const stranger: Face = { box, confidence: 0.9, descriptor: [0.5], match: undefined, nearestDistance: 0.7 };
+const stranger: Face = {
+  box,
+  confidence: 0.9,
+  descriptor: [0.5],
+  match: undefined,
+  nearestDistance: 0.7,
+  quality: undefined,
+  threshold: 0.55,
+  candidates: [],
+};
 
 function known(personId: number, distance: number): Face {
   const match = {

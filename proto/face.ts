@@ -26,6 +26,8 @@ export const protobufFileName = "face.proto";
 export interface IdentifyRequest {
   /** Reference. Relative to, or inside, one of the recognizer's IMAGE_ROOTS. */
   imagePath: string;
+  /** Instead of a path: the picture itself, as a file. Nothing of it is kept. */
+  image: Uint8Array;
 }
 
 export interface IdentifyResponse {
@@ -64,6 +66,82 @@ export interface Face {
     | undefined;
   /** Euclidean distance to the nearest known face; meaningful when the gallery is not empty. */
   nearestDistance: number;
+  /** Absent when a reference recognizer answers. */
+  quality:
+    | FaceQuality
+    | undefined;
+  /** The largest distance that counted as a match for this face. */
+  threshold: number;
+  /** The people nearest to the face, at most 5, nearest first. */
+  candidates: Candidate[];
+}
+
+/** How well a face can be recognised, and what speaks against it. */
+export interface FaceQuality {
+  /** The shorter side of the box, in pixels of the photo. */
+  pixels: number;
+  sharpness: number;
+  /** 0..1: mean luma. */
+  brightness: number;
+  /** Degrees; positive when the face looks to the right of the picture. */
+  yaw: number;
+  /** Degrees; positive when it looks up. */
+  pitch: number;
+  /** Degrees; positive when the head leans clockwise. */
+  roll: number;
+  /** SMALL_BOUNDING_BOX, LOW_SHARPNESS, LOW_BRIGHTNESS, EXTREME_POSE, LOW_CONFIDENCE. */
+  reasons: string[];
+}
+
+/** A person that a face might be of, each once, with the known photo that is nearest. */
+export interface Candidate {
+  personId: number;
+  personImageId: number;
+  distance: number;
+}
+
+export interface MatchRequest {
+  /** Of the descriptors. */
+  model: string;
+  /** The gallery must be at least as new as this. */
+  minGalleryRevision: number;
+  photos: PhotoProbes[];
+}
+
+/** The faces of one photo; nobody is named twice in it. */
+export interface PhotoProbes {
+  probes: Probe[];
+}
+
+export interface Probe {
+  /** 128 floats. */
+  descriptor: number[];
+  /** Its row: what was said about this very face is minded. */
+  faceId: number;
+  /** A poor face must be nearer. */
+  qualityReasons: string[];
+  /** When a person has said whose face it is: it stays theirs, and no other face of the photo is. */
+  personId: number;
+}
+
+export interface MatchResponse {
+  photos: PhotoDecisions[];
+  galleryRevision: number;
+}
+
+export interface PhotoDecisions {
+  decisions: Decision[];
+}
+
+export interface Decision {
+  /** Absent when the face is not known. Of a probe with a person_id: absent too, people have decided. */
+  match:
+    | Match
+    | undefined;
+  /** Euclidean distance to the nearest known face; 0 when the gallery is empty. */
+  nearestDistance: number;
+  threshold: number;
+  candidates: Candidate[];
 }
 
 /** Ratios 0..1 of the picture's width and height, origin top-left, after EXIF rotation. */
@@ -98,13 +176,16 @@ export interface HealthCheckResponse {
 }
 
 function createBaseIdentifyRequest(): IdentifyRequest {
-  return { imagePath: "" };
+  return { imagePath: "", image: new Uint8Array(0) };
 }
 
 export const IdentifyRequest: MessageFns<IdentifyRequest> = {
   encode(message: IdentifyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.imagePath !== "") {
       writer.uint32(10).string(message.imagePath);
+    }
+    if (message.image.length !== 0) {
+      writer.uint32(18).bytes(message.image);
     }
     return writer;
   },
@@ -130,6 +211,14 @@ export const IdentifyRequest: MessageFns<IdentifyRequest> = {
             message.imagePath = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.image = reader.bytes();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -149,6 +238,7 @@ export const IdentifyRequest: MessageFns<IdentifyRequest> = {
         : isSet(object.image_path)
         ? globalThis.String(object.image_path)
         : "",
+      image: isSet(object.image) ? bytesFromBase64(object.image) : new Uint8Array(0),
     };
   },
 
@@ -156,6 +246,9 @@ export const IdentifyRequest: MessageFns<IdentifyRequest> = {
     const obj: any = {};
     if (message.imagePath !== "") {
       obj.imagePath = message.imagePath;
+    }
+    if (message.image.length !== 0) {
+      obj.image = base64FromBytes(message.image);
     }
     return obj;
   },
@@ -166,6 +259,7 @@ export const IdentifyRequest: MessageFns<IdentifyRequest> = {
   fromPartial(object: DeepPartial<IdentifyRequest>): IdentifyRequest {
     const message = createBaseIdentifyRequest();
     message.imagePath = object.imagePath ?? "";
+    message.image = object.image ?? new Uint8Array(0);
     return message;
   },
 };
@@ -415,7 +509,16 @@ export const Recognition: MessageFns<Recognition> = {
 };
 
 function createBaseFace(): Face {
-  return { box: undefined, confidence: 0, descriptor: [], match: undefined, nearestDistance: 0 };
+  return {
+    box: undefined,
+    confidence: 0,
+    descriptor: [],
+    match: undefined,
+    nearestDistance: 0,
+    quality: undefined,
+    threshold: 0,
+    candidates: [],
+  };
 }
 
 export const Face: MessageFns<Face> = {
@@ -438,6 +541,15 @@ export const Face: MessageFns<Face> = {
     }
     if (message.nearestDistance !== 0) {
       writer.uint32(41).double(message.nearestDistance);
+    }
+    if (message.quality !== undefined) {
+      FaceQuality.encode(message.quality, writer.uint32(50).fork()).join();
+    }
+    if (message.threshold !== 0) {
+      writer.uint32(57).double(message.threshold);
+    }
+    for (const v of message.candidates) {
+      Candidate.encode(v!, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -505,6 +617,30 @@ export const Face: MessageFns<Face> = {
             message.nearestDistance = reader.double();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.quality = FaceQuality.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.threshold = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.candidates.push(Candidate.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -530,6 +666,11 @@ export const Face: MessageFns<Face> = {
         : isSet(object.nearest_distance)
         ? globalThis.Number(object.nearest_distance)
         : 0,
+      quality: isSet(object.quality) ? FaceQuality.fromJSON(object.quality) : undefined,
+      threshold: isSet(object.threshold) ? globalThis.Number(object.threshold) : 0,
+      candidates: globalThis.Array.isArray(object?.candidates)
+        ? object.candidates.map((e: any) => Candidate.fromJSON(e))
+        : [],
     };
   },
 
@@ -550,6 +691,15 @@ export const Face: MessageFns<Face> = {
     if (message.nearestDistance !== 0) {
       obj.nearestDistance = floatToJson(message.nearestDistance);
     }
+    if (message.quality !== undefined) {
+      obj.quality = FaceQuality.toJSON(message.quality);
+    }
+    if (message.threshold !== 0) {
+      obj.threshold = floatToJson(message.threshold);
+    }
+    if (message.candidates?.length) {
+      obj.candidates = message.candidates.map((e) => Candidate.toJSON(e));
+    }
     return obj;
   },
 
@@ -563,6 +713,885 @@ export const Face: MessageFns<Face> = {
     message.descriptor = object.descriptor?.map((e) => e) || [];
     message.match = (object.match !== undefined && object.match !== null) ? Match.fromPartial(object.match) : undefined;
     message.nearestDistance = object.nearestDistance ?? 0;
+    message.quality = (object.quality !== undefined && object.quality !== null)
+      ? FaceQuality.fromPartial(object.quality)
+      : undefined;
+    message.threshold = object.threshold ?? 0;
+    message.candidates = object.candidates?.map((e) => Candidate.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseFaceQuality(): FaceQuality {
+  return { pixels: 0, sharpness: 0, brightness: 0, yaw: 0, pitch: 0, roll: 0, reasons: [] };
+}
+
+export const FaceQuality: MessageFns<FaceQuality> = {
+  encode(message: FaceQuality, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pixels !== 0) {
+      writer.uint32(9).double(message.pixels);
+    }
+    if (message.sharpness !== 0) {
+      writer.uint32(17).double(message.sharpness);
+    }
+    if (message.brightness !== 0) {
+      writer.uint32(25).double(message.brightness);
+    }
+    if (message.yaw !== 0) {
+      writer.uint32(33).double(message.yaw);
+    }
+    if (message.pitch !== 0) {
+      writer.uint32(41).double(message.pitch);
+    }
+    if (message.roll !== 0) {
+      writer.uint32(49).double(message.roll);
+    }
+    for (const v of message.reasons) {
+      writer.uint32(58).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FaceQuality {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFaceQuality();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.pixels = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.sharpness = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.brightness = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.yaw = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.pitch = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.roll = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.reasons.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FaceQuality {
+    return {
+      pixels: isSet(object.pixels) ? globalThis.Number(object.pixels) : 0,
+      sharpness: isSet(object.sharpness) ? globalThis.Number(object.sharpness) : 0,
+      brightness: isSet(object.brightness) ? globalThis.Number(object.brightness) : 0,
+      yaw: isSet(object.yaw) ? globalThis.Number(object.yaw) : 0,
+      pitch: isSet(object.pitch) ? globalThis.Number(object.pitch) : 0,
+      roll: isSet(object.roll) ? globalThis.Number(object.roll) : 0,
+      reasons: globalThis.Array.isArray(object?.reasons) ? object.reasons.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: FaceQuality): unknown {
+    const obj: any = {};
+    if (message.pixels !== 0) {
+      obj.pixels = floatToJson(message.pixels);
+    }
+    if (message.sharpness !== 0) {
+      obj.sharpness = floatToJson(message.sharpness);
+    }
+    if (message.brightness !== 0) {
+      obj.brightness = floatToJson(message.brightness);
+    }
+    if (message.yaw !== 0) {
+      obj.yaw = floatToJson(message.yaw);
+    }
+    if (message.pitch !== 0) {
+      obj.pitch = floatToJson(message.pitch);
+    }
+    if (message.roll !== 0) {
+      obj.roll = floatToJson(message.roll);
+    }
+    if (message.reasons?.length) {
+      obj.reasons = message.reasons;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FaceQuality>): FaceQuality {
+    return FaceQuality.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FaceQuality>): FaceQuality {
+    const message = createBaseFaceQuality();
+    message.pixels = object.pixels ?? 0;
+    message.sharpness = object.sharpness ?? 0;
+    message.brightness = object.brightness ?? 0;
+    message.yaw = object.yaw ?? 0;
+    message.pitch = object.pitch ?? 0;
+    message.roll = object.roll ?? 0;
+    message.reasons = object.reasons?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseCandidate(): Candidate {
+  return { personId: 0, personImageId: 0, distance: 0 };
+}
+
+export const Candidate: MessageFns<Candidate> = {
+  encode(message: Candidate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.personId !== 0) {
+      writer.uint32(8).uint64(message.personId);
+    }
+    if (message.personImageId !== 0) {
+      writer.uint32(16).uint64(message.personImageId);
+    }
+    if (message.distance !== 0) {
+      writer.uint32(25).double(message.distance);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Candidate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCandidate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.personId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.personImageId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.distance = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Candidate {
+    return {
+      personId: isSet(object.personId)
+        ? globalThis.Number(object.personId)
+        : isSet(object.person_id)
+        ? globalThis.Number(object.person_id)
+        : 0,
+      personImageId: isSet(object.personImageId)
+        ? globalThis.Number(object.personImageId)
+        : isSet(object.person_image_id)
+        ? globalThis.Number(object.person_image_id)
+        : 0,
+      distance: isSet(object.distance) ? globalThis.Number(object.distance) : 0,
+    };
+  },
+
+  toJSON(message: Candidate): unknown {
+    const obj: any = {};
+    if (message.personId !== 0) {
+      obj.personId = Math.round(message.personId);
+    }
+    if (message.personImageId !== 0) {
+      obj.personImageId = Math.round(message.personImageId);
+    }
+    if (message.distance !== 0) {
+      obj.distance = floatToJson(message.distance);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Candidate>): Candidate {
+    return Candidate.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Candidate>): Candidate {
+    const message = createBaseCandidate();
+    message.personId = object.personId ?? 0;
+    message.personImageId = object.personImageId ?? 0;
+    message.distance = object.distance ?? 0;
+    return message;
+  },
+};
+
+function createBaseMatchRequest(): MatchRequest {
+  return { model: "", minGalleryRevision: 0, photos: [] };
+}
+
+export const MatchRequest: MessageFns<MatchRequest> = {
+  encode(message: MatchRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.model !== "") {
+      writer.uint32(10).string(message.model);
+    }
+    if (message.minGalleryRevision !== 0) {
+      writer.uint32(16).uint64(message.minGalleryRevision);
+    }
+    for (const v of message.photos) {
+      PhotoProbes.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MatchRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMatchRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.minGalleryRevision = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.photos.push(PhotoProbes.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MatchRequest {
+    return {
+      model: isSet(object.model) ? globalThis.String(object.model) : "",
+      minGalleryRevision: isSet(object.minGalleryRevision)
+        ? globalThis.Number(object.minGalleryRevision)
+        : isSet(object.min_gallery_revision)
+        ? globalThis.Number(object.min_gallery_revision)
+        : 0,
+      photos: globalThis.Array.isArray(object?.photos) ? object.photos.map((e: any) => PhotoProbes.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: MatchRequest): unknown {
+    const obj: any = {};
+    if (message.model !== "") {
+      obj.model = message.model;
+    }
+    if (message.minGalleryRevision !== 0) {
+      obj.minGalleryRevision = Math.round(message.minGalleryRevision);
+    }
+    if (message.photos?.length) {
+      obj.photos = message.photos.map((e) => PhotoProbes.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MatchRequest>): MatchRequest {
+    return MatchRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MatchRequest>): MatchRequest {
+    const message = createBaseMatchRequest();
+    message.model = object.model ?? "";
+    message.minGalleryRevision = object.minGalleryRevision ?? 0;
+    message.photos = object.photos?.map((e) => PhotoProbes.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePhotoProbes(): PhotoProbes {
+  return { probes: [] };
+}
+
+export const PhotoProbes: MessageFns<PhotoProbes> = {
+  encode(message: PhotoProbes, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.probes) {
+      Probe.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PhotoProbes {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePhotoProbes();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.probes.push(Probe.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PhotoProbes {
+    return { probes: globalThis.Array.isArray(object?.probes) ? object.probes.map((e: any) => Probe.fromJSON(e)) : [] };
+  },
+
+  toJSON(message: PhotoProbes): unknown {
+    const obj: any = {};
+    if (message.probes?.length) {
+      obj.probes = message.probes.map((e) => Probe.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PhotoProbes>): PhotoProbes {
+    return PhotoProbes.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PhotoProbes>): PhotoProbes {
+    const message = createBasePhotoProbes();
+    message.probes = object.probes?.map((e) => Probe.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseProbe(): Probe {
+  return { descriptor: [], faceId: 0, qualityReasons: [], personId: 0 };
+}
+
+export const Probe: MessageFns<Probe> = {
+  encode(message: Probe, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.descriptor.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.descriptor) {
+        writer.float(v);
+      }
+      writer.join();
+    }
+    if (message.faceId !== 0) {
+      writer.uint32(16).uint64(message.faceId);
+    }
+    for (const v of message.qualityReasons) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.personId !== 0) {
+      writer.uint32(32).uint64(message.personId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Probe {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProbe();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 13) {
+              message.descriptor.push(reader.float());
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.descriptor.push(reader.float());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.faceId = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.qualityReasons.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.personId = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Probe {
+    return {
+      descriptor: globalThis.Array.isArray(object?.descriptor)
+        ? object.descriptor.map((e: any) => globalThis.Number(e))
+        : [],
+      faceId: isSet(object.faceId)
+        ? globalThis.Number(object.faceId)
+        : isSet(object.face_id)
+        ? globalThis.Number(object.face_id)
+        : 0,
+      qualityReasons: globalThis.Array.isArray(object?.qualityReasons)
+        ? object.qualityReasons.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.quality_reasons)
+        ? object.quality_reasons.map((e: any) => globalThis.String(e))
+        : [],
+      personId: isSet(object.personId)
+        ? globalThis.Number(object.personId)
+        : isSet(object.person_id)
+        ? globalThis.Number(object.person_id)
+        : 0,
+    };
+  },
+
+  toJSON(message: Probe): unknown {
+    const obj: any = {};
+    if (message.descriptor?.length) {
+      obj.descriptor = message.descriptor.map((e) => floatToJson(e));
+    }
+    if (message.faceId !== 0) {
+      obj.faceId = Math.round(message.faceId);
+    }
+    if (message.qualityReasons?.length) {
+      obj.qualityReasons = message.qualityReasons;
+    }
+    if (message.personId !== 0) {
+      obj.personId = Math.round(message.personId);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Probe>): Probe {
+    return Probe.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Probe>): Probe {
+    const message = createBaseProbe();
+    message.descriptor = object.descriptor?.map((e) => e) || [];
+    message.faceId = object.faceId ?? 0;
+    message.qualityReasons = object.qualityReasons?.map((e) => e) || [];
+    message.personId = object.personId ?? 0;
+    return message;
+  },
+};
+
+function createBaseMatchResponse(): MatchResponse {
+  return { photos: [], galleryRevision: 0 };
+}
+
+export const MatchResponse: MessageFns<MatchResponse> = {
+  encode(message: MatchResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.photos) {
+      PhotoDecisions.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.galleryRevision !== 0) {
+      writer.uint32(16).uint64(message.galleryRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MatchResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMatchResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.photos.push(PhotoDecisions.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.galleryRevision = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MatchResponse {
+    return {
+      photos: globalThis.Array.isArray(object?.photos) ? object.photos.map((e: any) => PhotoDecisions.fromJSON(e)) : [],
+      galleryRevision: isSet(object.galleryRevision)
+        ? globalThis.Number(object.galleryRevision)
+        : isSet(object.gallery_revision)
+        ? globalThis.Number(object.gallery_revision)
+        : 0,
+    };
+  },
+
+  toJSON(message: MatchResponse): unknown {
+    const obj: any = {};
+    if (message.photos?.length) {
+      obj.photos = message.photos.map((e) => PhotoDecisions.toJSON(e));
+    }
+    if (message.galleryRevision !== 0) {
+      obj.galleryRevision = Math.round(message.galleryRevision);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MatchResponse>): MatchResponse {
+    return MatchResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MatchResponse>): MatchResponse {
+    const message = createBaseMatchResponse();
+    message.photos = object.photos?.map((e) => PhotoDecisions.fromPartial(e)) || [];
+    message.galleryRevision = object.galleryRevision ?? 0;
+    return message;
+  },
+};
+
+function createBasePhotoDecisions(): PhotoDecisions {
+  return { decisions: [] };
+}
+
+export const PhotoDecisions: MessageFns<PhotoDecisions> = {
+  encode(message: PhotoDecisions, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.decisions) {
+      Decision.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PhotoDecisions {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePhotoDecisions();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.decisions.push(Decision.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PhotoDecisions {
+    return {
+      decisions: globalThis.Array.isArray(object?.decisions)
+        ? object.decisions.map((e: any) => Decision.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: PhotoDecisions): unknown {
+    const obj: any = {};
+    if (message.decisions?.length) {
+      obj.decisions = message.decisions.map((e) => Decision.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PhotoDecisions>): PhotoDecisions {
+    return PhotoDecisions.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PhotoDecisions>): PhotoDecisions {
+    const message = createBasePhotoDecisions();
+    message.decisions = object.decisions?.map((e) => Decision.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseDecision(): Decision {
+  return { match: undefined, nearestDistance: 0, threshold: 0, candidates: [] };
+}
+
+export const Decision: MessageFns<Decision> = {
+  encode(message: Decision, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.match !== undefined) {
+      Match.encode(message.match, writer.uint32(10).fork()).join();
+    }
+    if (message.nearestDistance !== 0) {
+      writer.uint32(17).double(message.nearestDistance);
+    }
+    if (message.threshold !== 0) {
+      writer.uint32(25).double(message.threshold);
+    }
+    for (const v of message.candidates) {
+      Candidate.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Decision {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDecision();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.match = Match.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.nearestDistance = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.threshold = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.candidates.push(Candidate.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Decision {
+    return {
+      match: isSet(object.match) ? Match.fromJSON(object.match) : undefined,
+      nearestDistance: isSet(object.nearestDistance)
+        ? globalThis.Number(object.nearestDistance)
+        : isSet(object.nearest_distance)
+        ? globalThis.Number(object.nearest_distance)
+        : 0,
+      threshold: isSet(object.threshold) ? globalThis.Number(object.threshold) : 0,
+      candidates: globalThis.Array.isArray(object?.candidates)
+        ? object.candidates.map((e: any) => Candidate.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: Decision): unknown {
+    const obj: any = {};
+    if (message.match !== undefined) {
+      obj.match = Match.toJSON(message.match);
+    }
+    if (message.nearestDistance !== 0) {
+      obj.nearestDistance = floatToJson(message.nearestDistance);
+    }
+    if (message.threshold !== 0) {
+      obj.threshold = floatToJson(message.threshold);
+    }
+    if (message.candidates?.length) {
+      obj.candidates = message.candidates.map((e) => Candidate.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Decision>): Decision {
+    return Decision.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Decision>): Decision {
+    const message = createBaseDecision();
+    message.match = (object.match !== undefined && object.match !== null) ? Match.fromPartial(object.match) : undefined;
+    message.nearestDistance = object.nearestDistance ?? 0;
+    message.threshold = object.threshold ?? 0;
+    message.candidates = object.candidates?.map((e) => Candidate.fromPartial(e)) || [];
     return message;
   },
 };
@@ -987,6 +2016,22 @@ export const IdentifyService = {
     responseSerialize: (value: IdentifyResponse): Buffer => Buffer.from(IdentifyResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): IdentifyResponse => IdentifyResponse.decode(value),
   },
+  /**
+   * Decides again whose faces are those of photos that were looked at before, from their stored descriptors. Answers
+   * photo by photo, face by face, in the order asked.
+   *
+   * Errors: FAILED_PRECONDITION when the descriptors are of another model than the recognizer's; UNAVAILABLE while it
+   * cannot see the gallery at `min_gallery_revision`.
+   */
+  match: {
+    path: "/facerecog.Identify/Match" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: MatchRequest): Buffer => Buffer.from(MatchRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): MatchRequest => MatchRequest.decode(value),
+    responseSerialize: (value: MatchResponse): Buffer => Buffer.from(MatchResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): MatchResponse => MatchResponse.decode(value),
+  },
 } as const;
 
 export interface IdentifyServer extends UntypedServiceImplementation {
@@ -998,6 +2043,14 @@ export interface IdentifyServer extends UntypedServiceImplementation {
    * means "try again".
    */
   identify: handleUnaryCall<IdentifyRequest, IdentifyResponse>;
+  /**
+   * Decides again whose faces are those of photos that were looked at before, from their stored descriptors. Answers
+   * photo by photo, face by face, in the order asked.
+   *
+   * Errors: FAILED_PRECONDITION when the descriptors are of another model than the recognizer's; UNAVAILABLE while it
+   * cannot see the gallery at `min_gallery_revision`.
+   */
+  match: handleUnaryCall<MatchRequest, MatchResponse>;
 }
 
 export interface IdentifyClient extends Client {
@@ -1022,6 +2075,28 @@ export interface IdentifyClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: IdentifyResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Decides again whose faces are those of photos that were looked at before, from their stored descriptors. Answers
+   * photo by photo, face by face, in the order asked.
+   *
+   * Errors: FAILED_PRECONDITION when the descriptors are of another model than the recognizer's; UNAVAILABLE while it
+   * cannot see the gallery at `min_gallery_revision`.
+   */
+  match(
+    request: MatchRequest,
+    callback: (error: ServiceError | null, response: MatchResponse) => void,
+  ): ClientUnaryCall;
+  match(
+    request: MatchRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: MatchResponse) => void,
+  ): ClientUnaryCall;
+  match(
+    request: MatchRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: MatchResponse) => void,
   ): ClientUnaryCall;
 }
 
@@ -1075,6 +2150,31 @@ export const HealthCheckClient = makeGenericClientConstructor(
   service: typeof HealthCheckService;
   serviceName: string;
 };
+
+function bytesFromBase64(b64: string): Uint8Array {
+  if ((globalThis as any).Buffer) {
+    return Uint8Array.from((globalThis as any).Buffer.from(b64, "base64"));
+  } else {
+    const bin = globalThis.atob(b64);
+    const arr = new Uint8Array(bin.length);
+    for (let i = 0; i < bin.length; ++i) {
+      arr[i] = bin.charCodeAt(i);
+    }
+    return arr;
+  }
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  if ((globalThis as any).Buffer) {
+    return (globalThis as any).Buffer.from(arr).toString("base64");
+  } else {
+    const bin: string[] = [];
+    arr.forEach((byte) => {
+      bin.push(globalThis.String.fromCharCode(byte));
+    });
+    return globalThis.btoa(bin.join(""));
+  }
+}
 
 function floatToJson(value: number | null | undefined): number | string | null | undefined {
   return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;

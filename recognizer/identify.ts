@@ -55,6 +55,9 @@ function toFace(face: DescribedFace, named: NamedFace | undefined): Face {
     descriptor: [...face.descriptor],
     match: named?.match ? toMatch(named.match) : undefined,
     nearestDistance: named?.nearestDistance ?? 0,
+    quality: undefined,
+    threshold: 0,
+    candidates: [],
   };
 }
 

@@ -65,6 +65,7 @@ export async function serveRecognizer(options: { host: string; port: number; log
         answer(toServiceError(error, options.log));
       }
     },
+    match: (_call, answer) => answer({ code: status.UNIMPLEMENTED, details: 'The recognizer cannot match yet.' }),
   } satisfies IdentifyServer);
   server.addService(HealthCheckService, {
     healthCheck: (_call, answer) => answer(null, { ready: identify !== null }),

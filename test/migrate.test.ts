@@ -62,16 +62,16 @@ describe.each(servers)('on $name', ({ url }) => {
     await cp(new URL('../sql/', import.meta.url), folder, { recursive: true });
     const files = pathToFileURL(`${folder}/`);
     await writeFile(
-      join(folder, '0004_more.sql'),
+      join(folder, '9004_more.sql'),
       'CREATE TABLE IF NOT EXISTS more (id INT);\nINSERT INTO none VALUES (1);\n',
     );
     await expect(migrate(fresh.url, { folder: files })).rejects.toThrow(/none/);
     await writeFile(
-      join(folder, '0004_more.sql'),
+      join(folder, '9004_more.sql'),
       'CREATE TABLE IF NOT EXISTS more (id INT);\nINSERT INTO more VALUES (1);\n',
     );
-    expect(await migrate(fresh.url, { folder: files })).toEqual(['0004_more.sql']);
-    await writeFile(join(folder, '0004_more.sql'), 'CREATE TABLE IF NOT EXISTS more (id BIGINT);\n');
+    expect(await migrate(fresh.url, { folder: files })).toEqual(['9004_more.sql']);
+    await writeFile(join(folder, '9004_more.sql'), 'CREATE TABLE IF NOT EXISTS more (id BIGINT);\n');
     await expect(migrate(fresh.url, { folder: files })).rejects.toThrow(/edited/);
     await rm(folder, { recursive: true });
     await fresh.drop();

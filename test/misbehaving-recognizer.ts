@@ -32,6 +32,8 @@ export async function startMisbehavingRecognizer(
         reply(error as ServiceError);
       }
     },
+    // Only a recognizer that misbehaves: it never was asked to match.
+    match: (_call, reply) => reply({ code: status.UNIMPLEMENTED, details: 'not here' }),
   } satisfies IdentifyServerOf);
   server.addService(HealthCheckService, {
     healthCheck: (_call: unknown, reply: (error: null, response: { ready: boolean }) => void) =>

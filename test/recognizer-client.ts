@@ -34,8 +34,11 @@ export function connectRecognizer(port: number): RecognizerClient {
     let cancel = () => {};
     const answer = new Promise<IdentifyResponse>((resolve, reject) => {
       const options = { deadline: Date.now() + timeoutMs };
-      const call = client.identify({ imagePath: path }, new Metadata(), options, (error, response) =>
-        error ? reject(error) : resolve(response),
+      const call = client.identify(
+        { imagePath: path, image: Buffer.alloc(0) },
+        new Metadata(),
+        options,
+        (error, response) => (error ? reject(error) : resolve(response)),
       );
       cancel = () => call.cancel();
     });
