@@ -7,7 +7,15 @@ const people = {
 };
 
 const box = { left: 0.1, top: 0.2, width: 0.3, height: 0.4 };
-const stranger: Face = { box, confidence: 0.9, descriptor: [0.5], match: undefined, nearestDistance: 0.7 };
+const stranger: Face = {
+  box,
+  confidence: 0.9,
+  descriptor: [0.5],
+  match: undefined,
+  nearestDistance: 0.7,
+  quality: undefined,
+  threshold: 0,
+};
 
 function known(personId: number, distance: number): Face {
   const match = {
@@ -35,6 +43,22 @@ test('the best match among the faces is the person of the image', async () => {
     ...{ distance: 0.7, threshold: 0.55, galleryRevision: 3 },
   });
   expect(outcome).toHaveProperty('faces.2.personImageId', 20);
+});
+
+test('a face is stored with its quality and the threshold that applied to it', async () => {
+  const quality = {
+    pixels: 20,
+    sharpness: 0.02,
+    brightness: 0.5,
+    yaw: 1,
+    pitch: 2,
+    roll: 3,
+    reasons: ['LOW_SHARPNESS'],
+  };
+  const poor: Face = { ...stranger, threshold: 0.5, quality: { ...quality, reasons: ['LOW_SHARPNESS', 'NEW_WORD'] } };
+  const outcome = await toOutcome(answer([poor, stranger]), people);
+  expect(outcome).toHaveProperty('faces.0', expect.objectContaining({ threshold: 0.5, quality }));
+  expect(outcome).toHaveProperty('faces.1', expect.objectContaining({ threshold: 0.55, quality: null }));
 });
 
 test('faces that nobody knows make it unknown; no face at all, no_face', async () => {

@@ -64,6 +64,30 @@ export interface Face {
     | undefined;
   /** Euclidean distance to the nearest known face; meaningful when the gallery is not empty. */
   nearestDistance: number;
+  /** Absent when the recognizer does not judge faces. */
+  quality:
+    | FaceQuality
+    | undefined;
+  /** The largest distance that counted as a match for this face; 0: that of the recognition. */
+  threshold: number;
+}
+
+/** How well a face can be recognised. */
+export interface FaceQuality {
+  /** The shorter side of the box, in pixels of the photo as it is stored. */
+  pixels: number;
+  /** 0 or more: the variance of the Laplacian by that of the luma, of the face at one fixed size. */
+  sharpness: number;
+  /** Mean luma, 0..1. */
+  brightness: number;
+  /** Degrees; positive: the nose points to the right of the picture. */
+  yaw: number;
+  /** Degrees; positive: the nose points up. */
+  pitch: number;
+  /** Degrees; positive: the head leans clockwise. */
+  roll: number;
+  /** SMALL_BOUNDING_BOX, LOW_SHARPNESS, LOW_BRIGHTNESS, EXTREME_POSE, LOW_CONFIDENCE; empty when the face is good. */
+  reasons: string[];
 }
 
 /** Ratios 0..1 of the picture's width and height, origin top-left, after EXIF rotation. */
@@ -415,7 +439,15 @@ export const Recognition: MessageFns<Recognition> = {
 };
 
 function createBaseFace(): Face {
-  return { box: undefined, confidence: 0, descriptor: [], match: undefined, nearestDistance: 0 };
+  return {
+    box: undefined,
+    confidence: 0,
+    descriptor: [],
+    match: undefined,
+    nearestDistance: 0,
+    quality: undefined,
+    threshold: 0,
+  };
 }
 
 export const Face: MessageFns<Face> = {
@@ -438,6 +470,12 @@ export const Face: MessageFns<Face> = {
     }
     if (message.nearestDistance !== 0) {
       writer.uint32(41).double(message.nearestDistance);
+    }
+    if (message.quality !== undefined) {
+      FaceQuality.encode(message.quality, writer.uint32(50).fork()).join();
+    }
+    if (message.threshold !== 0) {
+      writer.uint32(57).double(message.threshold);
     }
     return writer;
   },
@@ -505,6 +543,22 @@ export const Face: MessageFns<Face> = {
             message.nearestDistance = reader.double();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.quality = FaceQuality.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.threshold = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -530,6 +584,8 @@ export const Face: MessageFns<Face> = {
         : isSet(object.nearest_distance)
         ? globalThis.Number(object.nearest_distance)
         : 0,
+      quality: isSet(object.quality) ? FaceQuality.fromJSON(object.quality) : undefined,
+      threshold: isSet(object.threshold) ? globalThis.Number(object.threshold) : 0,
     };
   },
 
@@ -550,6 +606,12 @@ export const Face: MessageFns<Face> = {
     if (message.nearestDistance !== 0) {
       obj.nearestDistance = floatToJson(message.nearestDistance);
     }
+    if (message.quality !== undefined) {
+      obj.quality = FaceQuality.toJSON(message.quality);
+    }
+    if (message.threshold !== 0) {
+      obj.threshold = floatToJson(message.threshold);
+    }
     return obj;
   },
 
@@ -563,6 +625,175 @@ export const Face: MessageFns<Face> = {
     message.descriptor = object.descriptor?.map((e) => e) || [];
     message.match = (object.match !== undefined && object.match !== null) ? Match.fromPartial(object.match) : undefined;
     message.nearestDistance = object.nearestDistance ?? 0;
+    message.quality = (object.quality !== undefined && object.quality !== null)
+      ? FaceQuality.fromPartial(object.quality)
+      : undefined;
+    message.threshold = object.threshold ?? 0;
+    return message;
+  },
+};
+
+function createBaseFaceQuality(): FaceQuality {
+  return { pixels: 0, sharpness: 0, brightness: 0, yaw: 0, pitch: 0, roll: 0, reasons: [] };
+}
+
+export const FaceQuality: MessageFns<FaceQuality> = {
+  encode(message: FaceQuality, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pixels !== 0) {
+      writer.uint32(9).double(message.pixels);
+    }
+    if (message.sharpness !== 0) {
+      writer.uint32(17).double(message.sharpness);
+    }
+    if (message.brightness !== 0) {
+      writer.uint32(25).double(message.brightness);
+    }
+    if (message.yaw !== 0) {
+      writer.uint32(33).double(message.yaw);
+    }
+    if (message.pitch !== 0) {
+      writer.uint32(41).double(message.pitch);
+    }
+    if (message.roll !== 0) {
+      writer.uint32(49).double(message.roll);
+    }
+    for (const v of message.reasons) {
+      writer.uint32(58).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FaceQuality {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFaceQuality();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.pixels = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.sharpness = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.brightness = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.yaw = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.pitch = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.roll = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.reasons.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FaceQuality {
+    return {
+      pixels: isSet(object.pixels) ? globalThis.Number(object.pixels) : 0,
+      sharpness: isSet(object.sharpness) ? globalThis.Number(object.sharpness) : 0,
+      brightness: isSet(object.brightness) ? globalThis.Number(object.brightness) : 0,
+      yaw: isSet(object.yaw) ? globalThis.Number(object.yaw) : 0,
+      pitch: isSet(object.pitch) ? globalThis.Number(object.pitch) : 0,
+      roll: isSet(object.roll) ? globalThis.Number(object.roll) : 0,
+      reasons: globalThis.Array.isArray(object?.reasons) ? object.reasons.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: FaceQuality): unknown {
+    const obj: any = {};
+    if (message.pixels !== 0) {
+      obj.pixels = floatToJson(message.pixels);
+    }
+    if (message.sharpness !== 0) {
+      obj.sharpness = floatToJson(message.sharpness);
+    }
+    if (message.brightness !== 0) {
+      obj.brightness = floatToJson(message.brightness);
+    }
+    if (message.yaw !== 0) {
+      obj.yaw = floatToJson(message.yaw);
+    }
+    if (message.pitch !== 0) {
+      obj.pitch = floatToJson(message.pitch);
+    }
+    if (message.roll !== 0) {
+      obj.roll = floatToJson(message.roll);
+    }
+    if (message.reasons?.length) {
+      obj.reasons = message.reasons;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FaceQuality>): FaceQuality {
+    return FaceQuality.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FaceQuality>): FaceQuality {
+    const message = createBaseFaceQuality();
+    message.pixels = object.pixels ?? 0;
+    message.sharpness = object.sharpness ?? 0;
+    message.brightness = object.brightness ?? 0;
+    message.yaw = object.yaw ?? 0;
+    message.pitch = object.pitch ?? 0;
+    message.roll = object.roll ?? 0;
+    message.reasons = object.reasons?.map((e) => e) || [];
     return message;
   },
 };
