@@ -40,7 +40,7 @@ test('the best match among the faces is the person of the image', async () => {
   expect(outcome).toHaveProperty('faces.length', 3);
   expect(outcome).toHaveProperty('faces.0', {
     ...{ box, confidence: 0.9, descriptor: [0.5], model: 'm', personId: null, personImageId: null },
-    ...{ distance: 0.7, threshold: 0.55, galleryRevision: 3 },
+    ...{ distance: 0.7, threshold: 0.55, quality: null, galleryRevision: 3 },
   });
   expect(outcome).toHaveProperty('faces.2.personImageId', 20);
 });
