@@ -140,6 +140,18 @@ describe('the quality of faces', () => {
     }
   });
 
+  test('a mirrored photo shows mirrored poses', async () => {
+    const mirrored = (await client.identify('mirrored')).faces;
+    expect(mirrored).toHaveLength(seen.faces.length);
+    for (const { box, quality } of seen.faces) {
+      const left = 1 - (box?.left ?? 0) - (box?.width ?? 0);
+      const twin = mirrored.find((face) => Math.abs((face.box?.left ?? 0) - left) < 0.03)?.quality;
+      expect(Math.abs((twin?.yaw ?? Number.NaN) + (quality?.yaw ?? Number.NaN))).toBeLessThan(8);
+      expect(Math.abs((twin?.roll ?? Number.NaN) + (quality?.roll ?? Number.NaN))).toBeLessThan(5);
+      expect(Math.abs(quality?.yaw ?? 0)).toBeGreaterThan(8);
+    }
+  });
+
   test.each(DEGRADED)('%s', async (name, number, degrade, reason) => {
     await degrade(sharp(samplePhoto(number))).toFile(join(roots, name));
     const { faces } = await client.identify(name);
