@@ -63,7 +63,7 @@ export function thresholdFor(quality: FaceQuality, threshold: number): number {
 }
 
 /**
- * Judges one face of a picture. Takes a fraction of a millisecond, whatever the size of the face.
+ * Judges one face of a picture. Takes less than a millisecond, whatever the size of the face.
  *
  * @param scale pixels of the photo as it is stored, by those of the picture that was decoded of it
  */
