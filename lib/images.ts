@@ -1,4 +1,5 @@
 import { type Database, descriptorToBytes, type Queryable, type Row, type WriteResult } from './database.ts';
+import { type FaceQuality, faceQualityToColumn } from './face-quality.ts';
 import type { Person } from './people.ts';
 import { readImages } from './read-images.ts';
 
@@ -34,6 +35,8 @@ export interface Face {
   readonly distance: number | null;
   /** The known photo that was nearest, when the face matched. */
   readonly referenceImage: string | null;
+  /** Null where nobody has judged it: faces of earlier versions and of reference recognizers. */
+  readonly quality: FaceQuality | null;
 }
 
 export interface Image {
@@ -63,7 +66,9 @@ export interface SeenFace {
   readonly personId: number | null;
   readonly personImageId: number | null;
   readonly distance: number | null;
+  /** The largest distance that counted as a match for this face. */
   readonly threshold: number | null;
+  readonly quality: FaceQuality | null;
   readonly galleryRevision: number | null;
 }
 
@@ -231,7 +236,7 @@ async function writeOutcome(connection: Queryable, id: number, outcome: Outcome)
   if (seen && outcome.faces.length > 0) {
     await connection.query(
       `INSERT INTO faces (image_id, face_index, box_left, box_top, box_width, box_height, confidence, descriptor, model,
-         person_id, person_image_id, distance, threshold, gallery_revision) VALUES ?`,
+         person_id, person_image_id, distance, threshold, gallery_revision, quality) VALUES ?`,
       [
         outcome.faces.map((face, index) => [
           id,
@@ -248,6 +253,7 @@ async function writeOutcome(connection: Queryable, id: number, outcome: Outcome)
           face.distance,
           face.threshold,
           face.galleryRevision,
+          faceQualityToColumn(face.quality),
         ]),
       ],
     );

@@ -1,4 +1,5 @@
 import { type Database, descriptorFromBytes, descriptorToBytes, type Queryable, type Row } from './database.ts';
+import { type FaceQuality, faceQualityFromColumn, faceQualityToColumn } from './face-quality.ts';
 
 /** A face that probes are compared to. */
 export interface GalleryEntry {
@@ -21,6 +22,8 @@ export interface KnownPhoto {
   readonly model: string | null;
   /** Why it has no descriptor. */
   readonly failure: string | null;
+  /** Of the face that was, or would have been, enrolled. */
+  readonly quality: FaceQuality | null;
 }
 
 export interface EncodedPhoto {
@@ -35,6 +38,8 @@ export interface EncodedPhoto {
   /** 128 floats, or null when the photo cannot serve as a reference. */
   readonly descriptor: Float32Array | null;
   readonly failure: string | null;
+  /** Of the face that was, or would have been, enrolled; null when there is none. */
+  readonly quality: FaceQuality | null;
 }
 
 export interface Person {
@@ -81,7 +86,7 @@ export function openPeople(db: Database): People {
 
     async listKnownPhotos() {
       const [rows] = await db.query<Row[]>(
-        `SELECT image_name, file_size, file_mtime_ms, LOWER(HEX(content_hash)) AS content_hash, model, failure
+        `SELECT image_name, file_size, file_mtime_ms, LOWER(HEX(content_hash)) AS content_hash, model, failure, quality
            FROM person_images`,
       );
       return rows.map((row) => ({
@@ -91,6 +96,7 @@ export function openPeople(db: Database): People {
         contentHash: row.content_hash,
         model: row.model,
         failure: row.failure,
+        quality: faceQualityFromColumn(row.quality),
       }));
     },
 
@@ -102,11 +108,11 @@ export function openPeople(db: Database): People {
         const personId: number = known[0]?.person_id ?? (await findOrMakePerson(connection, photo.personName));
         await connection.query(
           `INSERT INTO person_images
-             (image_name, person_id, descriptor, model, file_size, file_mtime_ms, content_hash, failure)
-           VALUES (?, ?, ?, ?, ?, ?, UNHEX(?), ?)
+             (image_name, person_id, descriptor, model, file_size, file_mtime_ms, content_hash, failure, quality)
+           VALUES (?, ?, ?, ?, ?, ?, UNHEX(?), ?, ?)
            ON DUPLICATE KEY UPDATE descriptor = VALUES(descriptor), model = VALUES(model),
              file_size = VALUES(file_size), file_mtime_ms = VALUES(file_mtime_ms),
-             content_hash = VALUES(content_hash), failure = VALUES(failure)`,
+             content_hash = VALUES(content_hash), failure = VALUES(failure), quality = VALUES(quality)`,
           [
             photo.imageName,
             personId,
@@ -116,6 +122,7 @@ export function openPeople(db: Database): People {
             Math.trunc(photo.fileMtimeMs),
             photo.contentHash,
             photo.failure?.slice(0, 512) ?? null,
+            faceQualityToColumn(photo.quality),
           ],
         );
         await connection.query('UPDATE gallery SET revision = revision + 1 WHERE id = 1');

@@ -1,4 +1,5 @@
 import type { Queryable, Row } from './database.ts';
+import { faceQualityFromColumn } from './face-quality.ts';
 import type { Face, Image } from './images.ts';
 import { similarityOf } from './similarity.ts';
 
@@ -38,7 +39,7 @@ async function readFaces(db: Queryable, imageIds: readonly number[]): Promise<Ma
   const faces = new Map<number, Face[]>();
   if (imageIds.length === 0) return faces;
   const [rows] = await db.query<Row[]>(
-    `SELECT f.id, f.image_id, f.box_left, f.box_top, f.box_width, f.box_height, f.confidence, f.distance,
+    `SELECT f.id, f.image_id, f.box_left, f.box_top, f.box_width, f.box_height, f.confidence, f.distance, f.quality,
             p.id AS person_id, p.name AS person_name, pi.image_name
        FROM faces f
        LEFT JOIN person p ON p.id = f.person_id
@@ -60,6 +61,7 @@ async function readFaces(db: Queryable, imageIds: readonly number[]): Promise<Ma
       similarity: row.person_id === null || row.distance === null ? null : similarityOf(row.distance),
       distance: row.distance,
       referenceImage: row.image_name,
+      quality: faceQualityFromColumn(row.quality),
     });
   }
   return faces;

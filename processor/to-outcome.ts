@@ -1,6 +1,7 @@
+import { type FaceQuality, QUALITY_REASONS } from '../lib/face-quality.ts';
 import type { Outcome, SeenFace } from '../lib/images.ts';
 import type { People } from '../lib/people.ts';
-import type { Face, IdentifyResponse, Recognition } from '../proto/face.ts';
+import type { Face, FaceQuality as FaceQualityMessage, IdentifyResponse, Recognition } from '../proto/face.ts';
 
 /** What a reference recognizer answers when nobody matches. */
 const NOT_FOUND = 'not_found';
@@ -32,6 +33,7 @@ const NAME_ONLY: SeenFace = {
   personImageId: null,
   distance: null,
   threshold: null,
+  quality: null,
   galleryRevision: null,
 };
 
@@ -60,9 +62,16 @@ async function toSeenFace(face: Face, recognition: Recognition, people: FindPers
     personId,
     personImageId: match?.personImageId || null,
     distance: match?.distance ?? (face.nearestDistance || null),
-    threshold: recognition.threshold,
+    // A recognizer of an earlier version has one threshold for all.
+    threshold: face.threshold || recognition.threshold,
+    quality: face.quality ? toQuality(face.quality) : null,
     galleryRevision: recognition.galleryRevision,
   };
+}
+
+/** A word that a later recognizer might add is left out: the API promises those of this version. */
+function toQuality(message: FaceQualityMessage): FaceQuality {
+  return { ...message, reasons: QUALITY_REASONS.filter((reason) => message.reasons.includes(reason)) };
 }
 
 async function findPerson(imageName: string, people: FindPerson): Promise<number> {

@@ -3,11 +3,13 @@ import type { MessagePort } from 'node:worker_threads';
 import { workerData } from 'piscina';
 import sharp from 'sharp';
 import { PermanentError } from '../lib/errors.ts';
+import type { FaceQuality } from '../lib/face-quality.ts';
 import { readImageFile } from '../lib/image-file.ts';
 import { decodePhoto } from './decode.ts';
 import { createEngine } from './engine/create-engine.ts';
 import type { DescribedFace, Engine } from './engine/engine.ts';
 import { findFaces } from './find-faces.ts';
+import { judgeFace } from './quality.ts';
 import type { WorkerSettings } from './worker-settings.ts';
 
 // This file runs in the worker threads of worker-pool.ts: reading, decoding and inference of one photo at a time.
@@ -27,9 +29,13 @@ export type PhotoOutcome =
 /** Errors lose their class between threads, and a worker that died throws too: so what is thrown here travels as data. */
 export type PhotoReply = PhotoOutcome | { readonly kind: 'broken'; readonly error: unknown };
 
+export interface JudgedFace extends DescribedFace {
+  readonly quality: FaceQuality;
+}
+
 export interface DescribedPhoto {
   /** Largest first. */
-  readonly faces: readonly DescribedFace[];
+  readonly faces: readonly JudgedFace[];
   /** Pixels of the original after EXIF rotation. */
   readonly width: number;
   readonly height: number;
@@ -65,7 +71,8 @@ export async function describePhoto({ begun, ...job }: PhotoJob & { begun: Messa
     contentHash = createHash('sha256').update(file).digest('hex');
     if (contentHash === job.knownHash) return { kind: 'unchanged', contentHash };
     const { picture, width, height } = await decodePhoto(file, settings);
-    const faces = await findFaces(engine, picture, settings);
+    const found = await findFaces(engine, picture, settings);
+    const faces = found.map((face) => ({ ...face, quality: judgeFace(face, picture, width / picture.width) }));
     return { kind: 'described', photo: { faces, width, height, contentHash } };
   } catch (error) {
     if (!(error instanceof PermanentError)) return { kind: 'broken', error };

@@ -10,9 +10,9 @@ function entry(personId: number, place: number, personName = `person ${personId}
 }
 
 function nameAt(threshold: number, entries: ReturnType<typeof entry>[], places: number[]) {
-  const gallery = createGallery(threshold);
+  const gallery = createGallery();
   gallery.replace(entries, 7);
-  return gallery.nameFaces(places.map(at));
+  return gallery.nameFaces(places.map((place) => ({ descriptor: at(place), threshold })));
 }
 
 const namesOf = (faces: ReturnType<typeof nameAt>) => faces.map(({ match }) => match?.entry.personName ?? null);
@@ -29,6 +29,16 @@ describe('a gallery', () => {
     const [face] = nameAt(0.5, [entry(1, 0)], [0.51]);
     expect(face?.match).toBeNull();
     expect(face?.nearestDistance).toBeCloseTo(0.51);
+  });
+
+  test('asks each face for its own closeness', () => {
+    const gallery = createGallery();
+    gallery.replace([entry(1, 0), entry(2, 4)], 7);
+    const probes = [
+      { descriptor: at(0.5), threshold: 0.45 },
+      { descriptor: at(4.5), threshold: 0.5 },
+    ];
+    expect(namesOf(gallery.nameFaces(probes))).toEqual([null, 'person 2']);
   });
 
   test('names nobody twice: the nearer face wins, the other may be the next person', () => {
@@ -53,10 +63,10 @@ describe('a gallery', () => {
   });
 
   test('forgets what is replaced', () => {
-    const gallery = createGallery(0.55);
+    const gallery = createGallery();
     gallery.replace([entry(1, 0)], 1);
     gallery.replace([entry(2, 0), entry(2, 1)], 2);
     expect([gallery.size, gallery.revision]).toEqual([2, 2]);
-    expect(namesOf(gallery.nameFaces([at(0)]))).toEqual(['person 2']);
+    expect(namesOf(gallery.nameFaces([{ descriptor: at(0), threshold: 0.55 }]))).toEqual(['person 2']);
   });
 });

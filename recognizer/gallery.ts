@@ -12,6 +12,14 @@ export interface NamedFace {
   readonly match: Match | null;
 }
 
+/** A face that is to be named. */
+export interface Probe {
+  /** 128 floats. */
+  readonly descriptor: Float32Array;
+  /** The largest Euclidean distance that counts as the same person; the worse the face, the smaller. */
+  readonly threshold: number;
+}
+
 export interface Gallery {
   readonly size: number;
   /** The state of the database that the entries were read from; 0 without a database. */
@@ -20,15 +28,13 @@ export interface Gallery {
   replace(entries: readonly GalleryEntry[], revision: number): void;
   /**
    * Says whose the faces of one photo are, in their order. A face may be that of the person whose nearest known face is
-   * within the threshold; nobody is in a photo twice: pairs of face and person are granted by ascending distance.
-   *
-   * @param descriptors one for each face, 128 floats
+   * within the face's threshold; nobody is in a photo twice: pairs of face and person are granted by ascending distance.
    */
-  nameFaces(descriptors: readonly Float32Array[]): NamedFace[];
+  nameFaces(probes: readonly Probe[]): NamedFace[];
 }
 
 /** The known faces of one model, in memory, searched exactly. */
-export function createGallery(threshold: number): Gallery {
+export function createGallery(): Gallery {
   let entries: readonly GalleryEntry[] = [];
   let revision = 0;
   return {
@@ -42,11 +48,11 @@ export function createGallery(threshold: number): Gallery {
       entries = newEntries;
       revision = newRevision;
     },
-    nameFaces(descriptors) {
-      const nearest = descriptors.map((descriptor) => nearestOfEachPerson(descriptor, entries));
+    nameFaces(probes) {
+      const nearest = probes.map(({ descriptor }) => nearestOfEachPerson(descriptor, entries));
       const matches = grantByDistance(
         nearest.flatMap((people, face) =>
-          people.filter((match) => match.distance <= threshold).map((match) => ({ face, match })),
+          people.filter((match) => match.distance <= (probes[face]?.threshold ?? 0)).map((match) => ({ face, match })),
         ),
       );
       return nearest.map((people, face) => ({

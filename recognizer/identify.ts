@@ -1,8 +1,9 @@
 import { resolveImagePath } from '../lib/image-path.ts';
 import { similarityOf } from '../lib/similarity.ts';
 import type { Face, IdentifyResponse, Match as MatchMessage } from '../proto/face.ts';
-import type { DescribedFace } from './engine/engine.ts';
+import type { JudgedFace } from './describe-photo.ts';
 import type { Gallery, Match, NamedFace } from './gallery.ts';
+import { thresholdFor } from './quality.ts';
 import { expectDescribed, type WorkerPool } from './worker-pool.ts';
 
 /** What the reference system answers when nobody is recognised. */
@@ -11,6 +12,7 @@ const NOT_FOUND = 'not_found';
 export interface IdentifyOptions {
   /** Folders that photos may come from. */
   readonly roots: readonly string[];
+  /** The largest distance at which a good face counts as a known person's. */
   readonly threshold: number;
   readonly model: string;
   readonly pool: WorkerPool;
@@ -28,11 +30,12 @@ export async function identify(options: IdentifyOptions, path: string, signal: A
   const { gallery, pool, roots } = options;
   const file = await resolveImagePath(path, roots);
   const photo = expectDescribed(await pool.describe({ path: file }, { signal }));
-  const named = gallery.nameFaces(photo.faces.map((face) => face.descriptor));
+  const probes = photo.faces.map((face) => ({ ...face, threshold: thresholdFor(face.quality, options.threshold) }));
+  const named = gallery.nameFaces(probes);
   return {
     imageName: nearestImage(named) ?? NOT_FOUND,
     recognition: {
-      faces: photo.faces.map((face, index) => toFace(face, named[index])),
+      faces: probes.map((face, index) => toFace(face, named[index])),
       width: photo.width,
       height: photo.height,
       model: options.model,
@@ -48,15 +51,15 @@ function nearestImage(faces: readonly NamedFace[]): string | undefined {
   return matches.sort((a, b) => a.distance - b.distance)[0]?.entry.imageName;
 }
 
-function toFace(face: DescribedFace, named: NamedFace | undefined): Face {
+function toFace(face: JudgedFace & { threshold: number }, named: NamedFace | undefined): Face {
   return {
     box: face.box,
     confidence: face.confidence,
     descriptor: [...face.descriptor],
     match: named?.match ? toMatch(named.match) : undefined,
     nearestDistance: named?.nearestDistance ?? 0,
-    quality: undefined,
-    threshold: 0,
+    quality: { ...face.quality, reasons: [...face.quality.reasons] },
+    threshold: face.threshold,
     candidates: [],
   };
 }

@@ -26,6 +26,7 @@ export function keepGallery(options: {
   folder: string | null;
   model: string;
   pool: WorkerPool;
+  enrolPoorFaces: boolean;
   log: Log;
   pollMs: number;
 }): GalleryKeeper {

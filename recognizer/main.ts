@@ -37,12 +37,13 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
 
   const { model, backend } = await pool.warmUp();
   log.info({ backend, model }, 'networks loaded');
-  const gallery = createGallery(config.MATCH_THRESHOLD);
+  const gallery = createGallery();
   const photos = database === null ? keepKnownPhotosInMemory() : openPeople(database);
   const keeper = keepGallery({
     gallery,
     photos,
     folder: config.KNOWN_PEOPLE ?? null,
+    enrolPoorFaces: config.ENROL_POOR_FACES === 'true',
     model,
     pool,
     log,

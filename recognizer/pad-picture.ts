@@ -26,4 +26,9 @@ export function unpadBox(box: BoundingBox): BoundingBox | null {
   return width > 0 && height > 0 ? { left, top, width, height } : null;
 }
 
+/** Points of the padded picture, x and y in turn, as points of the picture; they may lie beyond it. */
+export function unpadPoints(points: Float32Array): Float32Array {
+  return points.map((ratio) => ratio * 3 - 1);
+}
+
 const clamp = (ratio: number) => Math.min(1, Math.max(0, ratio));

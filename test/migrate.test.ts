@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import mysql from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { type Database, openDatabase } from '../lib/database.ts';
+import type { FaceQuality } from '../lib/face-quality.ts';
 import { openImages, type SeenFace } from '../lib/images.ts';
 import { openPeople } from '../lib/people.ts';
 import { migrate } from '../sql/migrate.ts';
@@ -17,6 +18,11 @@ const servers = [
   ...('skip' in mysqlServer ? [] : [{ name: `MySQL ${mysqlServer.version}`, url: () => mysqlServer.url }]),
 ];
 if ('skip' in mysqlServer) test.skip(`on MySQL: ${mysqlServer.skip}`);
+
+const QUALITY: FaceQuality = {
+  ...{ pixels: 31, sharpness: 0.041, brightness: 0.5, yaw: -1.5, pitch: 2, roll: 40 },
+  reasons: ['SMALL_BOUNDING_BOX', 'EXTREME_POSE'],
+};
 
 afterAll(async () => {
   if (!('skip' in mysqlServer)) await mysqlServer.stop();
@@ -39,7 +45,12 @@ describe.each(servers)('on $name', ({ url }) => {
 
   test('several starters at once apply each migration once', async () => {
     const applied = await Promise.all(Array.from({ length: 6 }, () => migrate(empty.url)));
-    expect(applied.flat().sort()).toEqual(['0001_people.sql', '0002_images.sql', '0003_faces.sql']);
+    expect(applied.flat().sort()).toEqual([
+      '0001_people.sql',
+      '0002_images.sql',
+      '0003_faces.sql',
+      '0004_face_quality.sql',
+    ]);
     expect(await migrate(empty.url)).toEqual([]);
   });
 
@@ -62,17 +73,48 @@ describe.each(servers)('on $name', ({ url }) => {
     await cp(new URL('../sql/', import.meta.url), folder, { recursive: true });
     const files = pathToFileURL(`${folder}/`);
     await writeFile(
-      join(folder, '9004_more.sql'),
+      join(folder, '9001_more.sql'),
       'CREATE TABLE IF NOT EXISTS more (id INT);\nINSERT INTO none VALUES (1);\n',
     );
     await expect(migrate(fresh.url, { folder: files })).rejects.toThrow(/none/);
     await writeFile(
-      join(folder, '9004_more.sql'),
+      join(folder, '9001_more.sql'),
       'CREATE TABLE IF NOT EXISTS more (id INT);\nINSERT INTO more VALUES (1);\n',
     );
-    expect(await migrate(fresh.url, { folder: files })).toEqual(['9004_more.sql']);
-    await writeFile(join(folder, '9004_more.sql'), 'CREATE TABLE IF NOT EXISTS more (id BIGINT);\n');
+    expect(await migrate(fresh.url, { folder: files })).toEqual(['9001_more.sql']);
+    await writeFile(join(folder, '9001_more.sql'), 'CREATE TABLE IF NOT EXISTS more (id BIGINT);\n');
     await expect(migrate(fresh.url, { folder: files })).rejects.toThrow(/edited/);
+    await rm(folder, { recursive: true });
+    await fresh.drop();
+  });
+
+  test('columns and indexes that were made before a crash are skipped, and the rest is made', async () => {
+    const fresh = await createDatabase({ migrated: false, server: url() });
+    const connection = await mysql.createConnection({ uri: fresh.url });
+    const folder = await mkdtemp(join(tmpdir(), 'faceflow-sql-'));
+    for (const name of ['0001_people.sql', '0002_images.sql', '0003_faces.sql']) {
+      await cp(new URL(`../sql/${name}`, import.meta.url), join(folder, name));
+    }
+    await migrate(fresh.url, { folder: pathToFileURL(`${folder}/`) });
+    // As the version before leaves it, and the first half of the migration with it.
+    await connection.query("INSERT INTO images (path, status) VALUES ('old.jpg', 'unknown')");
+    await connection.query('INSERT INTO faces (image_id, face_index) SELECT id, 0 FROM images');
+    await connection.query('ALTER TABLE faces ADD COLUMN quality JSON NULL');
+    expect(await migrate(fresh.url)).toEqual(['0004_face_quality.sql']);
+    const old = openDatabase(fresh.url);
+    expect((await openImages(old).listImages({ limit: 1 }))[0]?.faces).toMatchObject([{ quality: null }]);
+    expect(await openPeople(old).listKnownPhotos()).toEqual([]);
+    await old.close();
+
+    await writeFile(
+      join(folder, '9001_indexes.sql'),
+      'ALTER TABLE faces ADD KEY faces_model (model);\nALTER TABLE faces DROP KEY faces_model;\nINSERT INTO none VALUES (1);\n',
+    );
+    const files = pathToFileURL(`${folder}/`);
+    for (let tries = 0; tries < 2; tries++) await expect(migrate(fresh.url, { folder: files })).rejects.toThrow(/none/);
+    await connection.query('ALTER TABLE faces ADD KEY faces_model (model)');
+    await expect(migrate(fresh.url, { folder: files })).rejects.toThrow(/none/);
+    await connection.end();
     await rm(folder, { recursive: true });
     await fresh.drop();
   });
@@ -98,6 +140,7 @@ describe.each(servers)('on $name', ({ url }) => {
         model: 'm1',
         descriptor: Float32Array.from({ length: 128 }, Math.sin),
         failure: null,
+        quality: QUALITY,
       },
     };
     const before = await people.galleryRevision();
@@ -115,6 +158,7 @@ describe.each(servers)('on $name', ({ url }) => {
     await people.recordKnownPhoto({ ...photo, descriptor: null, failure: 'no face' });
     const known = (await people.listKnownPhotos()).find((one) => one.imageName === 'ada/1.jpg');
     expect(known).toMatchObject({ fileSize: 10, contentHash: photo.contentHash, model: 'm1', failure: 'no face' });
+    expect(known?.quality).toEqual(QUALITY);
     expect((await people.loadGallery('m1')).entries).toHaveLength(7);
   });
 
@@ -129,14 +173,24 @@ describe.each(servers)('on $name', ({ url }) => {
       ...{ box: { left: 0.1, top: 0.2, width: 0.3, height: 0.4 }, confidence: 0.9, descriptor: Array(128).fill(0.25) },
       ...{ model: 'm1', personId: entry.personId, personImageId: entry.personImageId, distance: 0.3, threshold: 0.55 },
       galleryRevision: people.revision,
+      quality: QUALITY,
     };
-    const outcome = { status: 'matched', personId: entry.personId, width: 640, height: 480, faces: [face] } as const;
+    const outcome = {
+      status: 'matched',
+      personId: entry.personId,
+      width: 640,
+      height: 480,
+      faces: [face, { ...face, personId: null, quality: null }],
+    } as const;
     expect(await images.recordOutcome(first.id, outcome)).toBe(true);
     expect(await images.recordOutcome(first.id, { status: 'failed', code: 'x', message: 'late' })).toBe(false);
     expect(await images.recordOutcome(987_654, outcome)).toBe(false);
     const image = await images.findImage(first.id);
     expect(image).toMatchObject({ status: 'matched', person: { name: 'ada' }, width: 640, reason: null });
-    expect(image?.faces).toMatchObject([{ box: face.box, person: { name: 'ada' }, referenceImage: entry.imageName }]);
+    expect(image?.faces).toMatchObject([
+      { box: face.box, person: { name: 'ada' }, referenceImage: entry.imageName, quality: QUALITY },
+      { person: null, quality: null },
+    ]);
     expect(image?.similarity).toBeGreaterThan(0.9);
     expect(Date.now() - (image?.finishedAt?.getTime() ?? 0)).toBeLessThan(60_000);
   });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Database, openDatabase, type Row } from '../lib/database.ts';
+import { type FaceQuality, faceQualityFromColumn } from '../lib/face-quality.ts';
 import { connectRecognizer } from './recognizer-client.ts';
 import { cropFace, samplePhoto } from './sample-photos.ts';
 import { createDatabase, type RunningService, startService, type TestDatabase } from './servers.ts';
@@ -14,7 +15,7 @@ let testDatabase: TestDatabase;
 let db: Database;
 let recognizer: RunningService;
 
-async function startRecognizer(): Promise<void> {
+async function startRecognizer(env: Record<string, string> = { ENROL_POOR_FACES: 'true' }): Promise<void> {
   recognizer = await startService('recognizer', {
     MYSQL_URL: testDatabase.url,
     IMAGE_ROOTS: folder,
@@ -23,6 +24,7 @@ async function startRecognizer(): Promise<void> {
     GALLERY_POLL_MS: '100',
     LOG_LEVEL: 'debug',
     LOG_FORMAT: 'json',
+    ...env,
   });
 }
 
@@ -31,12 +33,22 @@ async function identify() {
   return client.identify('photo.jpg').finally(() => client.close());
 }
 
-async function knownPhotos(): Promise<Record<string, { person: string; encoded: boolean; failure: string | null }>> {
+interface Known {
+  readonly person: string;
+  readonly encoded: boolean;
+  readonly failure: string | null;
+  readonly quality: FaceQuality | null;
+}
+
+async function knownPhotos(): Promise<Record<string, Known>> {
   const [rows] = await db.query<Row[]>(
-    `SELECT pi.image_name, p.name, pi.descriptor IS NOT NULL AS encoded, pi.failure
+    `SELECT pi.image_name, p.name, pi.descriptor IS NOT NULL AS encoded, pi.failure, pi.quality
        FROM person_images pi JOIN person p ON p.id = pi.person_id`,
   );
-  const toPhoto = (row: Row) => ({ person: row.name, encoded: row.encoded === 1, failure: row.failure });
+  const toPhoto = (row: Row) => ({
+    ...{ person: row.name, encoded: row.encoded === 1, failure: row.failure },
+    quality: faceQualityFromColumn(row.quality),
+  });
   return Object.fromEntries(rows.map((row) => [row.image_name, toPhoto(row)]));
 }
 
@@ -63,7 +75,7 @@ beforeAll(async () => {
   // As the reference system's own SQL does it: the row is there before anybody has looked at the photo.
   await db.query("INSERT INTO person (name) VALUES ('Ada Lovelace')");
   await db.query("INSERT INTO person_images (image_name, person_id) SELECT 'x_1.jpg', id FROM person");
-  await startRecognizer();
+  await startRecognizer({});
 });
 
 afterAll(async () => {
@@ -73,12 +85,24 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
+test('a face that leans too far is refused with the reason, and enrolled by a recognizer that is told to', async () => {
+  const { 'x_1.jpg': leaning, 'Bo/b.jpg': upright } = await knownPhotos();
+  expect(leaning).toMatchObject({ encoded: false, quality: { reasons: ['EXTREME_POSE'] } });
+  expect(leaning?.failure).toMatch(/^The face is turned or leaning too far .*EXTREME_POSE.*ENROL_POOR_FACES=true/);
+  expect(upright).toMatchObject({ encoded: true, quality: { reasons: [] } });
+  expect((await identify()).faces.map(({ match }) => match?.personName ?? null)).toEqual([null, 'Bo', null]);
+
+  await recognizer.stop();
+  await startRecognizer();
+  expect(countRecorded()).toBe(1);
+});
+
 test('a row says whose photo a file is; without one the folder or the file name does', async () => {
   expect(await knownPhotos()).toEqual({
-    'x_1.jpg': { person: 'Ada Lovelace', encoded: true, failure: null },
-    'Bo/b.jpg': { person: 'Bo', encoded: true, failure: null },
-    'text.png': { person: 'Text', encoded: false, failure: expect.stringContaining('cannot be read as a picture') },
-    'huge.jpg': { person: 'Huge', encoded: false, failure: expect.stringContaining('at most') },
+    'x_1.jpg': { person: 'Ada Lovelace', encoded: true, failure: null, quality: expect.anything() },
+    'Bo/b.jpg': { person: 'Bo', encoded: true, failure: null, quality: expect.anything() },
+    'text.png': { person: 'Text', encoded: false, failure: expect.stringContaining('cannot be read'), quality: null },
+    'huge.jpg': { person: 'Huge', encoded: false, failure: expect.stringContaining('at most'), quality: null },
   });
   const { faces, galleryRevision } = await identify();
   expect(faces.map(({ match }) => match?.personName ?? null)).toEqual(['Ada Lovelace', 'Bo', null]);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { messageOf } from '../../lib/errors.ts';
+import { QUALITY_REASONS } from '../../lib/face-quality.ts';
 import type { Backlog } from '../../lib/image-queue.ts';
 import { IMAGE_STATUSES, type Image } from '../../lib/images.ts';
 import type { App, AppOptions } from '../app.ts';
@@ -11,6 +12,18 @@ const boxSchema = z
   .object({ left: ratio, top: ratio, width: ratio, height: ratio })
   .describe("Ratios of the picture's width and height, origin top-left, after EXIF rotation.");
 
+const qualitySchema = z
+  .object({
+    pixels: z.number().describe('The shorter side of the box, in pixels of the photo.'),
+    sharpness: z.number().describe('0 or more; below 0.05 the face is blurred, or has too few pixels to be sharp.'),
+    brightness: z.number().describe('Mean luma, 0..1.'),
+    yaw: z.number().describe('Degrees; positive: the nose points to the right of the picture.'),
+    pitch: z.number().describe('Degrees; positive: the nose points up.'),
+    roll: z.number().describe('Degrees; positive: the head leans clockwise.'),
+    reasons: z.array(z.enum(QUALITY_REASONS)).describe('What is wrong with the face; empty when it is good.'),
+  })
+  .describe('How well the face can be recognised; null where nobody has judged it.');
+
 const faceSchema = z.object({
   id: z.number().int(),
   box: boxSchema.nullable(),
@@ -19,6 +32,7 @@ const faceSchema = z.object({
   similarity: z.number().nullable().describe('0..1 of the match; 0.5 at the default threshold.'),
   distance: z.number().nullable().describe('Euclidean distance to the nearest known face, matched or not.'),
   referenceImage: z.string().nullable().describe('The known photo that was nearest, when the face matched.'),
+  quality: qualitySchema.nullable(),
 });
 
 const imageSchema = z.object({
@@ -134,6 +148,9 @@ function presentImage(image: Image): z.infer<typeof imageSchema> {
     ...image,
     createdAt: image.createdAt.toISOString(),
     finishedAt: image.finishedAt?.toISOString() ?? null,
-    faces: [...image.faces],
+    faces: image.faces.map((face) => ({
+      ...face,
+      quality: face.quality && { ...face.quality, reasons: [...face.quality.reasons] },
+    })),
   };
 }

@@ -20,6 +20,11 @@ export interface DescribedFace {
   readonly confidence: number;
   /** 128 floats; Euclidean distances between descriptors of one model tell people apart. */
   readonly descriptor: Float32Array;
+  /**
+   * 136 floats: x and y of each of the 68 points of the iBUG 300-W data set, as ratios of the picture like the box; may lie
+   * beyond it. In a face that is cut by the left or top border they are shifted by what was cut off, as in face-api.
+   */
+  readonly landmarks: Float32Array;
 }
 
 /** Below this the detector's boxes are mostly not faces; face-api's own default. */
