@@ -37,6 +37,7 @@ export const benchmark: Benchmark = {
         ...(await measurePhotos('photo', PHOTOS, onnx, peer, say)),
         ...(await measurePhotos('group_photo', listGroupPhotos(), onnx, peer, say)),
         ...(await measureNetworks(onnx, peer, say)),
+        ...(await measureDetectors(onnx, say)),
       };
       say('starting the recognizer with two workers, and a second face-api');
       onnx.stop();
@@ -100,6 +101,16 @@ async function measureNetworks(onnx: Child, peer: Child, say: (line: string) => 
     figures[`${network}_ms_tfjs_wasm`] = plain(theirs, 'ms');
   }
   return figures;
+}
+
+/** DETECTOR=auto against ssd, over as many photos as tight crops; both looks of the latter count. */
+async function measureDetectors(onnx: Child, say: (line: string) => void): Promise<Figures> {
+  say('the detectors ssd and auto');
+  const { ssd, auto } = await onnx.ask({ kind: 'detectors', paths: PHOTOS, repeats: REPEATS.photo });
+  return {
+    auto_speedup: plain((ssd.photo + ssd.crop) / (auto.photo + auto.crop), 'x'),
+    tight_crop_ms: plain(ssd.crop, 'ms'),
+  };
 }
 
 /** From the start of the process to two workers that have run every network once. */

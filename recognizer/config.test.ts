@@ -22,6 +22,10 @@ test('a folder of photos is all that the recognizer needs', () => {
   });
 });
 
+test.each(['ssd', 'tiny', 'auto'])('the detector may be %s', (DETECTOR) => {
+  expect(loadConfig({ IMAGE_ROOTS: '/photos', DETECTOR })).toMatchObject({ DETECTOR });
+});
+
 test('every bad key is named at once', () => {
   const load = () =>
     loadConfig({

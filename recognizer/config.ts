@@ -24,7 +24,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     RECOGNIZER_QUEUE: integer({ min: 0, max: 100_000, fallback: 64 }),
     /** How long a worker may look at one photo, ms, before it is replaced. Loading its networks does not count. */
     MAX_IMAGE_MS: integer({ min: 1000, max: 3_600_000, fallback: 60_000 }),
-    /** `tiny` is faster and misses small faces. */
+    /** `tiny` is faster and misses small faces; `auto` is the fastest that misses none, today `ssd`. */
     DETECTOR: choice(DETECTORS),
     /** What the detector takes for less of a face than this, 0..1, is none. */
     MIN_CONFIDENCE: decimal({ min: 0.1, max: 1, fallback: DEFAULT_MIN_CONFIDENCE }),

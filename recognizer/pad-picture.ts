@@ -14,7 +14,7 @@ export async function padPicture(picture: Picture): Promise<Picture> {
     .extend({ left: w, right: w, top: h, bottom: h, background: 'black' })
     .raw()
     .toBuffer({ resolveWithObject: true });
-  return { pixels: data, width: info.width, height: info.height };
+  return { pixels: data, width: info.width, height: info.height, content: { left: w, top: h, width: w, height: h } };
 }
 
 /** A box of the padded picture as a box of the picture, clipped to it; null when it lies in the frame. */
