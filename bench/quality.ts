@@ -59,7 +59,7 @@ function rateOf(
 ): number {
   let [pairs, accepted] = [0, 0];
   for (const probe of probes) {
-    const threshold = strict ? thresholdFor(probe.quality, DEFAULT_THRESHOLD) : DEFAULT_THRESHOLD;
+    const threshold = strict ? thresholdFor(DEFAULT_THRESHOLD, probe.quality.reasons) : DEFAULT_THRESHOLD;
     for (const reference of references) {
       if (probe.source === reference.source || (probe.person === reference.person) !== same) continue;
       pairs++;

@@ -1,4 +1,5 @@
 import { type FaceQuality, QUALITY_REASONS } from '../lib/face-quality.ts';
+import { summariseFaces } from '../lib/image-summary.ts';
 import type { Outcome, SeenFace } from '../lib/images.ts';
 import type { People } from '../lib/people.ts';
 import type { Face, FaceQuality as FaceQualityMessage, IdentifyResponse, Recognition } from '../proto/face.ts';
@@ -35,19 +36,12 @@ const NAME_ONLY: SeenFace = {
   threshold: null,
   quality: null,
   galleryRevision: null,
+  candidates: null,
 };
 
 async function outcomeOfRecognition(recognition: Recognition, people: FindPerson): Promise<Outcome> {
   const faces = await Promise.all(recognition.faces.map((face) => toSeenFace(face, recognition, people)));
-  const matched = faces.filter((face) => face.personId !== null);
-  const best = matched.toSorted((a, b) => (a.distance ?? 0) - (b.distance ?? 0))[0];
-  return {
-    status: best ? 'matched' : faces.length > 0 ? 'unknown' : 'no_face',
-    personId: best?.personId ?? null,
-    width: recognition.width,
-    height: recognition.height,
-    faces,
-  };
+  return { ...summariseFaces(faces), width: recognition.width, height: recognition.height, faces };
 }
 
 async function toSeenFace(face: Face, recognition: Recognition, people: FindPerson): Promise<SeenFace> {
@@ -66,6 +60,8 @@ async function toSeenFace(face: Face, recognition: Recognition, people: FindPers
     threshold: face.threshold || recognition.threshold,
     quality: face.quality ? toQuality(face.quality) : null,
     galleryRevision: recognition.galleryRevision,
+    // Without a database it has no ids that could be kept.
+    candidates: face.candidates.filter(({ personId }) => personId > 0),
   };
 }
 

@@ -10,10 +10,12 @@ import {
 } from 'fastify-type-provider-zod';
 import type { Database } from '../lib/database.ts';
 import { messageOf } from '../lib/errors.ts';
+import type { Faces } from '../lib/faces.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
+import { addFaceRoutes } from './routes/faces.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addImageRoutes } from './routes/images.ts';
 import { addPhotoRoute } from './routes/photo.ts';
@@ -22,6 +24,7 @@ import { addSubmitRoutes } from './routes/submit.ts';
 export interface AppOptions {
   readonly db: Pick<Database, 'ping'>;
   readonly images: Images;
+  readonly faces: Faces;
   readonly queue: ImageQueue;
   /** Absolute folders that photos may come from. */
   readonly roots: readonly string[];
@@ -60,6 +63,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addSubmitRoutes(api, options);
     addImageRoutes(api, options);
     addPhotoRoute(api, options);
+    addFaceRoutes(api, options);
   };
   await app.register(addRoutes);
   return app;

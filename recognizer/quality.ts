@@ -57,9 +57,14 @@ function describePose({ yaw, pitch, roll }: FaceQuality): string {
   return angles.join(', ');
 }
 
-/** The largest distance at which a face of this quality counts as a known person's. */
-export function thresholdFor(quality: FaceQuality, threshold: number): number {
-  return findMisleading(quality).length > 0 ? threshold * STRICTER : threshold;
+/**
+ * The largest distance at which a face counts as a known person's.
+ *
+ * @param threshold for a good face
+ * @param reasons what speaks against this one
+ */
+export function thresholdFor(threshold: number, reasons: readonly string[]): number {
+  return MISLEADING.some((reason) => reasons.includes(reason)) ? threshold * STRICTER : threshold;
 }
 
 /**

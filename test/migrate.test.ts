@@ -1,7 +1,7 @@
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import mysql from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { type Database, openDatabase } from '../lib/database.ts';
@@ -45,12 +45,8 @@ describe.each(servers)('on $name', ({ url }) => {
 
   test('several starters at once apply each migration once', async () => {
     const applied = await Promise.all(Array.from({ length: 6 }, () => migrate(empty.url)));
-    expect(applied.flat().sort()).toEqual([
-      '0001_people.sql',
-      '0002_images.sql',
-      '0003_faces.sql',
-      '0004_face_quality.sql',
-    ]);
+    const files = await readdir(fileURLToPath(new URL('../sql', import.meta.url)));
+    expect(applied.flat().sort()).toEqual(files.filter((file) => file.endsWith('.sql')).sort());
     expect(await migrate(empty.url)).toEqual([]);
   });
 
@@ -174,6 +170,10 @@ describe.each(servers)('on $name', ({ url }) => {
       ...{ model: 'm1', personId: entry.personId, personImageId: entry.personImageId, distance: 0.3, threshold: 0.55 },
       galleryRevision: people.revision,
       quality: QUALITY,
+      candidates: [
+        { personId: entry.personId, personImageId: entry.personImageId, distance: 0.3 },
+        { personId: 987_654, personImageId: 1, distance: 0.6 },
+      ],
     };
     const outcome = {
       status: 'matched',
@@ -187,10 +187,13 @@ describe.each(servers)('on $name', ({ url }) => {
     expect(await images.recordOutcome(987_654, outcome)).toBe(false);
     const image = await images.findImage(first.id);
     expect(image).toMatchObject({ status: 'matched', person: { name: 'ada' }, width: 640, reason: null });
+    // Of the candidates one is nobody's id.
+    const candidates = [{ person: { id: entry.personId, name: 'ada' }, distance: 0.3, similarity: image?.similarity }];
     expect(image?.faces).toMatchObject([
-      { box: face.box, person: { name: 'ada' }, referenceImage: entry.imageName, quality: QUALITY },
+      { box: face.box, person: { name: 'ada' }, referenceImage: entry.imageName, quality: QUALITY, candidates },
       { person: null, quality: null },
     ]);
+    expect(image?.faces[0]).toMatchObject({ decidedBy: 'gallery', model: 'm1', threshold: 0.55 });
     expect(image?.similarity).toBeGreaterThan(0.9);
     expect(Date.now() - (image?.finishedAt?.getTime() ?? 0)).toBeLessThan(60_000);
   });

@@ -173,7 +173,14 @@ describe('reading', () => {
     };
     const face = {
       ...{ box: { left: 0.1, top: 0.1, width: 0.2, height: 0.2 }, confidence: 0.9, descriptor: null, model: null },
-      ...{ personId: null, personImageId: null, distance: null, threshold: 0.495, galleryRevision: null },
+      ...{
+        personId: null,
+        personImageId: null,
+        distance: null,
+        threshold: 0.495,
+        galleryRevision: null,
+        candidates: null,
+      },
     };
     const faces = [
       { ...face, quality },

@@ -1,39 +1,10 @@
 import { z } from 'zod';
 import { messageOf } from '../../lib/errors.ts';
-import { QUALITY_REASONS } from '../../lib/face-quality.ts';
 import type { Backlog } from '../../lib/image-queue.ts';
 import { IMAGE_STATUSES, type Image } from '../../lib/images.ts';
 import type { App, AppOptions } from '../app.ts';
 import { errorReplySchema, HttpError } from '../errors.ts';
-
-const ratio = z.number().min(0).max(1);
-const personSchema = z.object({ id: z.number().int(), name: z.string() });
-const boxSchema = z
-  .object({ left: ratio, top: ratio, width: ratio, height: ratio })
-  .describe("Ratios of the picture's width and height, origin top-left, after EXIF rotation.");
-
-const qualitySchema = z
-  .object({
-    pixels: z.number().describe('The shorter side of the box, in pixels of the photo.'),
-    sharpness: z.number().describe('0 or more; below 0.05 the face is blurred, or has too few pixels to be sharp.'),
-    brightness: z.number().describe('Mean luma, 0..1.'),
-    yaw: z.number().describe('Degrees; positive: the nose points to the right of the picture.'),
-    pitch: z.number().describe('Degrees; positive: the nose points up.'),
-    roll: z.number().describe('Degrees; positive: the head leans clockwise.'),
-    reasons: z.array(z.enum(QUALITY_REASONS)).describe('What is wrong with the face; empty when it is good.'),
-  })
-  .describe('How well the face can be recognised; null where nobody has judged it.');
-
-const faceSchema = z.object({
-  id: z.number().int(),
-  box: boxSchema.nullable(),
-  confidence: z.number().nullable().describe('0..1: is it a face? (Not: whose?)'),
-  person: personSchema.nullable(),
-  similarity: z.number().nullable().describe('0..1 of the match; 0.5 at the default threshold.'),
-  distance: z.number().nullable().describe('Euclidean distance to the nearest known face, matched or not.'),
-  referenceImage: z.string().nullable().describe('The known photo that was nearest, when the face matched.'),
-  quality: qualitySchema.nullable(),
-});
+import { explainedFaceSchema, faceSchema, personSchema } from '../face-schemas.ts';
 
 const imageSchema = z.object({
   id: z.number().int(),
@@ -47,6 +18,10 @@ const imageSchema = z.object({
   createdAt: z.iso.datetime(),
   finishedAt: z.iso.datetime().nullable(),
   faces: z.array(faceSchema).describe('Largest first.'),
+});
+
+const explainedImageSchema = imageSchema.extend({
+  faces: z.array(explainedFaceSchema).describe('Largest first.'),
 });
 
 const countsSchema = z.object(
@@ -99,16 +74,19 @@ export function addImageRoutes(app: App, { images, queue }: AppOptions): void {
     '/v1/images/:id',
     {
       schema: {
-        summary: 'One image with its faces',
+        summary: 'One image with its faces, and the candidates for each',
         tags: ['images'],
         params: imageParams,
-        response: { 200: imageSchema, '4xx': errorReplySchema },
+        response: { 200: explainedImageSchema, '4xx': errorReplySchema },
       },
     },
     async ({ params }) => {
       const image = await images.findImage(params.id);
       if (image === null) throw imageNotFound(params.id);
-      return presentImage(image);
+      return {
+        ...presentImage(image),
+        faces: image.faces.map((face) => ({ ...face, candidates: face.candidates ? [...face.candidates] : null })),
+      };
     },
   );
 
@@ -148,9 +126,6 @@ function presentImage(image: Image): z.infer<typeof imageSchema> {
     ...image,
     createdAt: image.createdAt.toISOString(),
     finishedAt: image.finishedAt?.toISOString() ?? null,
-    faces: image.faces.map((face) => ({
-      ...face,
-      quality: face.quality && { ...face.quality, reasons: [...face.quality.reasons] },
-    })),
+    faces: [...image.faces],
   };
 }
