@@ -14,11 +14,14 @@ export type Figures = Record<string, Figure>;
 export interface Benchmark {
   /** npm packages whose versions belong to the result. */
   readonly packages: readonly string[];
+  /** What `--images` is unless it is given; absent where it means nothing. */
+  readonly images?: number;
   /**
+   * @param images how many photos a measurement takes
    * @param say tells the person at the terminal what is going on
    * @throws when it cannot measure; a missed goal is no reason
    */
-  measure(say: (line: string) => void): Promise<Figures>;
+  measure(say: (line: string) => void, images: number): Promise<Figures>;
 }
 
 /** A figure that an issue sets a goal for. */
@@ -36,6 +39,14 @@ export function median(values: readonly number[]): number {
   const middle = sorted[Math.floor(sorted.length / 2)];
   if (middle === undefined) throw new Error('Nothing was measured.');
   return sorted.length % 2 === 1 ? middle : (middle + (sorted[sorted.length / 2 - 1] ?? middle)) / 2;
+}
+
+/** @param share 0..1: 0.99 is what 99 of 100 values do not exceed (nearest rank) */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const value = sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)];
+  if (value === undefined) throw new Error('Nothing was measured.');
+  return value;
 }
 
 export function formatTable(figures: Figures): string {
