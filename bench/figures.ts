@@ -10,18 +10,25 @@ export interface Figure {
 
 export type Figures = Record<string, Figure>;
 
+/** How much is measured: less is quicker and less sure. */
+export interface Extent {
+  readonly images: number;
+  /** Times that the sides of a comparison take turns; medians of turns are reported. */
+  readonly turns: number;
+}
+
 /** What a benchmark module exports as `benchmark`. */
 export interface Benchmark {
   /** npm packages whose versions belong to the result. */
   readonly packages: readonly string[];
-  /** What `--images` is unless it is given; absent where it means nothing. */
-  readonly images?: number;
+  /** What `--images` and `--turns` are unless they are given; absent where they mean nothing. */
+  readonly defaults?: Extent;
   /**
-   * @param images how many photos a measurement takes
+   * @param extent the benchmark's defaults, or what was asked for
    * @param say tells the person at the terminal what is going on
    * @throws when it cannot measure; a missed goal is no reason
    */
-  measure(say: (line: string) => void, images: number): Promise<Figures>;
+  measure(say: (line: string) => void, extent: Extent): Promise<Figures>;
 }
 
 /** A figure that an issue sets a goal for. */

@@ -2,9 +2,9 @@ import { readdir } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeMachine, describeVersions } from '../cli/describe-machine.ts';
-import { type Benchmark, formatTable } from './figures.ts';
+import { type Benchmark, type Extent, formatTable } from './figures.ts';
 
-// npm run bench -- NAME [--json] [--images N]: a benchmark is a module beside this one that exports `benchmark`.
+// npm run bench -- NAME [--json] [--images N] [--turns N]: a benchmark is a module beside this one that exports `benchmark`.
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 const extension = extname(import.meta.url);
@@ -20,22 +20,26 @@ async function run(args: string[]): Promise<void> {
   const { values: options, positionals } = parseArgs({
     args,
     allowPositionals: true,
-    options: { json: { type: 'boolean', default: false }, images: { type: 'string' } },
+    options: { json: { type: 'boolean', default: false }, images: { type: 'string' }, turns: { type: 'string' } },
   });
   const [name = ''] = positionals;
   const benchmark = await loadBenchmark(name);
-  const figures = await benchmark.measure(say, countImages(benchmark, options.images));
+  const figures = await benchmark.measure(say, chooseExtent(benchmark, options));
   process.stdout.write(`\n${formatTable(figures)}\n`);
   if (!options.json) return;
   const result = { bench: name, figures, machine: describeMachine(), versions: describeVersions(benchmark.packages) };
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
 
-function countImages({ images }: Benchmark, asked: string | undefined): number {
-  if (asked === undefined) return images ?? 0;
-  if (images === undefined) throw new Error('--images means nothing to this benchmark.');
-  if (!/^[1-9]\d{0,5}$/.test(asked)) throw new Error(`--images ${asked}: expected a whole number from 1 on.`);
-  return Number(asked);
+function chooseExtent({ defaults }: Benchmark, asked: { images?: string; turns?: string }): Extent {
+  const choose = (key: keyof Extent) => {
+    const text = asked[key];
+    if (text === undefined) return defaults?.[key] ?? 0;
+    if (defaults === undefined) throw new Error(`--${key} means nothing to this benchmark.`);
+    if (!/^[1-9]\d{0,5}$/.test(text)) throw new Error(`--${key} ${text}: expected a whole number from 1 on.`);
+    return Number(text);
+  };
+  return { images: choose('images'), turns: choose('turns') };
 }
 
 async function loadBenchmark(name: string): Promise<Benchmark> {
@@ -46,7 +50,7 @@ async function loadBenchmark(name: string): Promise<Benchmark> {
     if (benchmark !== undefined) return benchmark;
   }
   throw new Error(
-    `There is no benchmark "${name}". Usage: npm run bench -- engine|recognizer|pipeline [--json] [--images N]`,
+    `There is no benchmark "${name}". Usage: npm run bench -- engine|recognizer|pipeline [--json] [--images N] [--turns N]`,
   );
 }
 

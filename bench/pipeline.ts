@@ -12,7 +12,6 @@ import { openSubmitter, type Submitter } from './submit-photos.ts';
 // From the POST to the stored result, through every process and server, against the engine alone on the same photos and
 // cores, turn by turn. The wall clock decides; CPU time a photo says where it goes.
 
-const TURNS = 5;
 /** Photos that are posted when nothing else is to do, to see how long one takes. */
 const LONE_PHOTOS = 20;
 
@@ -20,22 +19,25 @@ type Say = (line: string) => void;
 
 export const benchmark: Benchmark = {
   packages: ['onnxruntime-node', '@grpc/grpc-js', '@nats-io/jetstream', 'mysql2', 'fastify', 'sharp'],
-  images: 120,
+  defaults: { images: 120, turns: 5 },
 
-  async measure(say, images) {
+  async measure(say, { images, turns }) {
     const stack = await startPrivateStack(say);
-    const workers = String(availableParallelism());
+    const workers = availableParallelism();
     try {
       const samples = await writePhotos(stack);
       say('starting the recognizer, the processor, the receiver, and the engine alone');
-      const recognizer = await stack.start('recognizer', { RECOGNIZER_WORKERS: workers });
-      await stack.start('processor', { RECOGNIZER_ADDRESS: `127.0.0.1:${recognizer.port}` });
+      const recognizer = await stack.start('recognizer', { RECOGNIZER_WORKERS: String(workers) });
+      await stack.start('processor', {
+        RECOGNIZER_ADDRESS: `127.0.0.1:${recognizer.port}`,
+        PROCESSOR_CONCURRENCY: String(Math.max(8, 2 * workers)),
+      });
       const receiver = await stack.start('receiver', {});
-      const engine = await startChild<PoolOrder, PoolReply>('pool-child', [workers]);
+      const engine = await startChild<PoolOrder, PoolReply>('pool-child', [String(workers)]);
       const submitter = openSubmitter({ ...stack, receiverPort: receiver.port });
       try {
         return {
-          ...(await measureTurns({ stack, engine, submitter }, repeat(samples, images), say)),
+          ...(await measureTurns({ stack, engine, submitter }, { photos: repeat(samples, images), turns }, say)),
           ...(await measureLonePhotos(submitter, repeat(samples, Math.min(LONE_PHOTOS, images)), say)),
         };
       } finally {
@@ -78,12 +80,16 @@ interface Turn {
   readonly idle: number;
 }
 
-async function measureTurns(sides: Sides, photos: readonly string[], say: Say): Promise<Figures> {
+async function measureTurns(
+  sides: Sides,
+  { photos, turns: count }: { photos: readonly string[]; turns: number },
+  say: Say,
+): Promise<Figures> {
   // Connections, compiled code, caches.
   await measureTurn(sides, photos.slice(0, 12));
   const turns: Turn[] = [];
-  for (let turn = 1; turn <= TURNS; turn++) {
-    say(`turn ${turn} of ${TURNS}: the engine alone, photos posted one by one, photos posted in bulk`);
+  for (let turn = 1; turn <= count; turn++) {
+    say(`turn ${turn} of ${count}: the engine alone, photos posted one by one, photos posted in bulk`);
     turns.push(await measureTurn(sides, photos));
   }
   const perSecond = (ms: (turn: Turn) => number) => plain((photos.length / median(turns.map(ms))) * 1000, 'images/s');
