@@ -44,7 +44,8 @@ export async function identifyAll(
   try {
     await doAll(paths, atOnce, async (path) => {
       const calledAt = performance.now();
-      faces += await countFaces(client, path);
+      const found = await countFaces(client, path);
+      faces += found;
       latencies.push(performance.now() - calledAt);
       await onAnswer();
     });
