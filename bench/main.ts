@@ -9,6 +9,9 @@ import { type Benchmark, type Extent, formatTable } from './figures.ts';
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 const extension = extname(import.meta.url);
 
+// Without a handler neither folders nor processes would be cleared away.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
 try {
   await run(process.argv.slice(2));
 } catch (error) {

@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -40,9 +41,11 @@ export interface StartedService {
 /** What somebody has set for their own Faceflow does not reach the services: they get what every program needs. */
 const BASE_ENV = { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: process.env.TMPDIR };
 
-/** Nothing that it starts outlives this process. */
+/** Nothing that it starts, and no folder, outlives this process. */
 export async function startPrivateStack(say: (line: string) => void): Promise<PrivateStack> {
   const folder = await mkdtemp(join(tmpdir(), 'faceflow-bench-'));
+  // Also where it is stopped by a signal, which main.ts turns into an exit.
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const makeFolder = async (name: string) => {
     await mkdir(join(folder, name));
     return join(folder, name);
@@ -60,9 +63,6 @@ export async function startPrivateStack(say: (line: string) => void): Promise<Pr
     natsUrl: undefined,
     watch: watcher.watch,
     report: say,
-  }).catch(async (error: unknown) => {
-    await rm(folder, { recursive: true, force: true });
-    throw error;
   });
   const running = new Set<Supervised>(servers.started);
   await migrate(servers.mysqlUrl);
@@ -98,7 +98,6 @@ export async function startPrivateStack(say: (line: string) => void): Promise<Pr
     async stop() {
       for (const one of [...running].reverse()) await one.stop();
       await watcher.close();
-      await rm(folder, { recursive: true, force: true });
     },
   };
 }
