@@ -151,11 +151,9 @@ export function openImages(db: Database): Images {
       const missing = paths.filter((path) => !known.has(path));
       for (const some of chunksOf(missing)) {
         // Another request may have added the same path in between; its row is as good as ours.
-        await db.transact((connection) =>
-          connection.query('INSERT INTO images (path) VALUES ? ON DUPLICATE KEY UPDATE path = VALUES(path)', [
-            some.map((path) => [path]),
-          ]),
-        );
+        await db.write('INSERT INTO images (path) VALUES ? ON DUPLICATE KEY UPDATE path = VALUES(path)', [
+          some.map((path) => [path]),
+        ]);
       }
       // Ids are read back by the path: those of a multi-row insert do not follow from insertId.
       for (const [path, image] of await findByPaths(db, missing)) known.set(path, image);
@@ -168,12 +166,9 @@ export function openImages(db: Database): Images {
 
     async markEnqueued(ids) {
       for (const some of chunksOf(ids)) {
-        await db.transact((connection) =>
-          connection.query(
-            'UPDATE images SET enqueued_at = CURRENT_TIMESTAMP(3) WHERE id IN (?) AND enqueued_at IS NULL',
-            [some],
-          ),
-        );
+        await db.write('UPDATE images SET enqueued_at = CURRENT_TIMESTAMP(3) WHERE id IN (?) AND enqueued_at IS NULL', [
+          some,
+        ]);
       }
     },
 
@@ -189,13 +184,11 @@ export function openImages(db: Database): Images {
     },
 
     async releaseEnqueued(before) {
-      const [result] = await db.transact((connection) =>
-        connection.query<WriteResult>(
-          "UPDATE images SET enqueued_at = NULL WHERE status = 'pending' AND enqueued_at < ? ORDER BY id LIMIT 1000",
-          [before],
-        ),
+      const { affectedRows } = await db.write(
+        "UPDATE images SET enqueued_at = NULL WHERE status = 'pending' AND enqueued_at < ? ORDER BY id LIMIT 1000",
+        [before],
       );
-      return result.affectedRows;
+      return affectedRows;
     },
 
     async findWork(id) {

@@ -14,8 +14,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     /** `host:port`, or any other gRPC target such as `dns:///recognizer:50051`. */
     RECOGNIZER_ADDRESS: text('127.0.0.1:50051'),
     RECOGNIZER_TIMEOUT_MS: integer({ min: 100, max: 600_000, fallback: 60_000 }),
-    /** Images in hand at the same time. */
-    PROCESSOR_CONCURRENCY: integer({ min: 1, max: 256, fallback: 4 }),
+    /** Images in hand at the same time: twice as many as the recognizer's workers, so that none waits for the next. */
+    PROCESSOR_CONCURRENCY: integer({ min: 1, max: 256, fallback: 8 }),
     /** After so many tries an image is recorded as failed. */
     MAX_DELIVERIES: integer({ min: 1, max: 1_000, fallback: 8 }),
   });

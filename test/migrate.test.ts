@@ -232,4 +232,20 @@ describe.each(servers)('on $name', ({ url }) => {
     const [rows] = await db.query<mysql.RowDataPacket[]>('SELECT n FROM tally');
     expect(rows.map((row) => row.n)).toEqual([4, 4]);
   });
+
+  test('a single statement that loses a deadlock is run again', async () => {
+    await db.query('CREATE TABLE score (id INT PRIMARY KEY, n INT NOT NULL)');
+    await db.query('INSERT INTO score VALUES ?', [Array.from({ length: 50 }, (_, index) => [index + 1, 0])]);
+    let writing: Promise<unknown> = Promise.resolve();
+    await db.transact(async (connection) => {
+      // The server lets the one with the most changes win.
+      await connection.query('UPDATE score SET n = n + 1 WHERE id > 1');
+      writing = db.write('UPDATE score SET n = n + 1 WHERE id <= 2', []);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await connection.query('UPDATE score SET n = n + 1 WHERE id = 1');
+    });
+    await writing;
+    const [rows] = await db.query<mysql.RowDataPacket[]>('SELECT n FROM score WHERE id <= 3 ORDER BY id');
+    expect(rows.map((row) => row.n)).toEqual([2, 2, 1]);
+  });
 });
