@@ -58,7 +58,7 @@ export async function identifyAll(
 function countFaces(client: IdentifyClient, imagePath: string): Promise<number> {
   const deadline = Date.now() + TIMEOUT_MS;
   return new Promise((resolve, reject) => {
-    client.identify({ imagePath }, new Metadata(), { deadline }, (error, answer) => {
+    client.identify({ imagePath, image: Buffer.alloc(0) }, new Metadata(), { deadline }, (error, answer) => {
       if (error) reject(error);
       else resolve(answer.recognition?.faces.length ?? 0);
     });
