@@ -64,7 +64,9 @@ function describePose({ yaw, pitch, roll }: FaceQuality): string {
  * @param reasons what speaks against this one
  */
 export function thresholdFor(threshold: number, reasons: readonly string[]): number {
-  return MISLEADING.some((reason) => reasons.includes(reason)) ? threshold * STRICTER : threshold;
+  const isMisleading = MISLEADING.some((reason) => reasons.includes(reason));
+  // Rounded, because people read it.
+  return isMisleading ? Number((threshold * STRICTER).toFixed(6)) : threshold;
 }
 
 /**

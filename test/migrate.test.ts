@@ -96,7 +96,7 @@ describe.each(servers)('on $name', ({ url }) => {
     await connection.query("INSERT INTO images (path, status) VALUES ('old.jpg', 'unknown')");
     await connection.query('INSERT INTO faces (image_id, face_index) SELECT id, 0 FROM images');
     await connection.query('ALTER TABLE faces ADD COLUMN quality JSON NULL');
-    expect(await migrate(fresh.url)).toEqual(['0004_face_quality.sql']);
+    expect(await migrate(fresh.url)).toContain('0004_face_quality.sql');
     const old = openDatabase(fresh.url);
     expect((await openImages(old).listImages({ limit: 1 }))[0]?.faces).toMatchObject([{ quality: null }]);
     expect(await openPeople(old).listKnownPhotos()).toEqual([]);
