@@ -22,10 +22,11 @@ export interface ImageList {
   readonly next: number | null;
 }
 
-/** A page starts no further round of reading after this time, whatever it has found until then. */
+/** A page starts no further round of reading that would probably end later than this, whatever it has found until then. */
 const ROUNDS_MS = 15;
 const FIRST_ROUND = 128;
 const LARGEST_ROUND = 2_048;
+const GROWTH = 4;
 /** People whose name matches a typed word; with more of them than this nobody means one. */
 const PEOPLE_FOUND = 1_000;
 const NEWEST = Number.MAX_SAFE_INTEGER;
@@ -48,18 +49,27 @@ async function findIds(db: Queryable, query: ImageQuery): Promise<{ ids: number[
   const deadline = performance.now() + ROUNDS_MS;
   const found: number[] = [];
   let top = query.before ?? NEWEST;
-  for (let size = plan.test === null ? limit + 1 : FIRST_ROUND; ; size = Math.min(size * 4, LARGEST_ROUND)) {
-    const stretches = await Promise.all(plan.streams.map((stream) => stream(top, size)));
-    const [farthest] = stretches.sort((a, b) => a.end - b.end || a.cost - b.cost);
-    if (farthest === undefined) throw new Error('There is no stream to list images from.');
-    const candidates = await farthest.ids();
-    found.push(...(plan.test === null ? candidates : await plan.test(candidates)));
-    top = farthest.end;
+  for (let size = plan.test === null ? limit + 1 : FIRST_ROUND; ; ) {
+    const startedAt = performance.now();
+    const { ids, end } = await readRound(plan, top, size);
+    found.push(...ids);
+    top = end;
     // One more than asked for tells whether there is another page.
     if (found.length > limit) return { ids: found.slice(0, limit), next: found[limit - 1] ?? null };
     if (top === 0) return { ids: found, next: null };
-    if (performance.now() > deadline) return { ids: found, next: top };
+    const now = performance.now();
+    if (now + (now - startedAt) > deadline) return { ids: found, next: top };
+    if (now + (now - startedAt) * GROWTH < deadline) size = Math.min(size * GROWTH, LARGEST_ROUND);
   }
+}
+
+/** The images between `top` and the farthest that a stream reaches down with `size` ids. */
+async function readRound(plan: Plan, top: number, size: number): Promise<{ ids: readonly number[]; end: number }> {
+  const stretches = await Promise.all(plan.streams.map((stream) => stream(top, size)));
+  const [farthest] = stretches.sort((a, b) => a.end - b.end || a.cost - b.cost);
+  if (farthest === undefined) throw new Error('There is no stream to list images from.');
+  const candidates = await farthest.ids();
+  return { ids: plan.test === null ? candidates : await plan.test(candidates), end: farthest.end };
 }
 
 interface Plan {
@@ -85,7 +95,6 @@ async function planSearch(db: Queryable, { status, person, text = '' }: ImageQue
   ];
   const conditions = [status, person].filter((one) => one !== undefined).length + words.length;
   if (conditions === 0) return { streams: [streamAll(db)], test: null };
-  // The first stream of a single condition has tested its images itself.
   if (conditions === 1 && streams.length === 1 && words.length === 0) return { streams, test: null };
   return {
     streams: streams.length === 0 ? [streamAll(db)] : streams,
