@@ -10,7 +10,7 @@ import { measureAdding } from './listing-write.ts';
 // a table of this kind usually does: OFFSET, and LIKE '%word%'.
 
 const GOAL_MS = 50;
-const REQUESTS = 300;
+const REQUESTS = 200;
 const WARM_UP = 20;
 const PEER_REPEATS = 5;
 

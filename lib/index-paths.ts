@@ -6,6 +6,8 @@ export const BLOCK_SIZE = 64;
 
 /** Rows a statement: at most 45 bytes each. */
 const ROWS_PER_STATEMENT = 5_000;
+/** Images whose rows are looked for before they are inserted. */
+const FEW = 32;
 /** Images a transaction of `indexWaitingPaths`. */
 const BATCH = 1_000;
 
@@ -24,8 +26,9 @@ export async function indexPaths(
     for (const prefix of prefixesOf(path)) wanted.set(`${block} ${prefix}`, [prefix, block]);
   }
   if (wanted.size === 0) return;
-  // Rows that are there are left alone: inserting one again would lock it, and with it every other writer's way.
-  for (const key of await findKnown(connection, [...wanted.values()])) wanted.delete(key);
+  // Inserting a row that is there locks it. Single images, many at once, would wait for each other; many images at once mostly
+  // bring rows of their own, and to look for them costs as much as to insert them.
+  if (images.length <= FEW) for (const key of await findKnown(connection, [...wanted.values()])) wanted.delete(key);
   // All writers in one order, so that they wait for each other but never in a circle.
   const rows = [...wanted.values()].sort(([a, n], [b, m]) => (a < b ? -1 : a > b ? 1 : n - m));
   for (let start = 0; start < rows.length; start += ROWS_PER_STATEMENT) {

@@ -1,5 +1,8 @@
-/** Longer prefixes are looked up by their first characters; the path itself has the last word. */
-const LONGEST_PREFIX = 8;
+/**
+ * In characters; what lies between or beyond is looked up by the next shorter one, and the path itself has the last word. Each
+ * length costs a row for every digest in a path.
+ */
+const PREFIX_LENGTHS = [1, 2, 3, 4, 6, 8];
 const ASCII = /^[\0-\x7f]*$/;
 
 /** Text without case, accents and compatibility forms (full-width letters, ligatures), as search compares it. */
@@ -19,14 +22,13 @@ export function parseSearch(text: string): string[] {
   return words.filter((word) => !words.some((other) => other !== word && other.startsWith(word)));
 }
 
-/** How the words of a path start, in each length that is looked up, distinct. */
+/** What the words of a path can be looked up by, distinct. */
 export function prefixesOf(path: string): Set<string> {
   const prefixes = new Set<string>();
   for (const word of splitWords(path)) {
-    let prefix = '';
-    for (const character of [...word].slice(0, LONGEST_PREFIX)) {
-      prefix += character;
-      prefixes.add(prefix);
+    const characters = [...word];
+    for (const length of PREFIX_LENGTHS) {
+      if (length <= characters.length) prefixes.add(characters.slice(0, length).join(''));
     }
   }
   return prefixes;
@@ -34,7 +36,9 @@ export function prefixesOf(path: string): Set<string> {
 
 /** What a typed word is looked up by. */
 export function lookUpPrefix(word: string): string {
-  return [...word].slice(0, LONGEST_PREFIX).join('');
+  const characters = [...word];
+  const length = PREFIX_LENGTHS.findLast((one) => one <= characters.length);
+  return characters.slice(0, length).join('');
 }
 
 /** Whether a word of a folded text starts with `word`. */

@@ -4,7 +4,7 @@
 -- Which blocks of 64 consecutive image ids hold a path with a word that starts so. Whole words, and what people have typed of
 -- a word so far, are found by one range of the primary key, newest block first; neighbours in a folder share their rows.
 CREATE TABLE IF NOT EXISTS image_prefixes (
-  -- At most 8 characters, folded by lib/search-words.ts.
+  -- 1, 2, 3, 4, 6 or 8 characters, folded by lib/search-words.ts.
   prefix VARCHAR(8) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   -- FLOOR(images.id / 64).
   block INT UNSIGNED NOT NULL,
