@@ -15,7 +15,11 @@ const OLDEST_MS = 30_000;
  * while the next one is made, some seconds old (25 times as long as counting takes). Counters in the database would make every
  * outcome wait for the same few rows, and the version before would not keep them.
  */
-export function countImages(db: Database, statuses: readonly ImageStatus[]): () => Promise<ImageCounts> {
+export function countImages(
+  db: Pick<Database, 'query'>,
+  statuses: readonly ImageStatus[],
+  { quickMs = QUICK_MS } = {},
+): () => Promise<ImageCounts> {
   let last: { counts: ImageCounts; at: number; tookMs: number } | undefined;
   let running: Promise<ImageCounts> | undefined;
 
@@ -35,7 +39,7 @@ export function countImages(db: Database, statuses: readonly ImageStatus[]): () 
   };
 
   return async () => {
-    if (last === undefined || last.tookMs <= QUICK_MS) return count();
+    if (last === undefined || last.tookMs <= quickMs) return count();
     const age = performance.now() - last.at;
     if (age > OLDEST_MS) return countOnce();
     // What fails now is asked for, and thrown, when the count at hand is too old.

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { countImages } from '../lib/count-images.ts';
 import { type Database, openDatabase } from '../lib/database.ts';
-import { type ImageStatus, type Images, openImages } from '../lib/images.ts';
+import { IMAGE_STATUSES, type ImageStatus, type Images, openImages } from '../lib/images.ts';
 import type { ImageQuery } from '../lib/list-images.ts';
 import {
   createDatabase,
@@ -10,6 +11,7 @@ import {
   startService,
   type TestDatabase,
 } from './servers.ts';
+import { waitFor } from './wait-for.ts';
 
 // Plain SQL that means the same on both: everything runs on each server.
 const mysqlServer = await startMysqlServer();
@@ -112,7 +114,10 @@ describe.each(servers)('on $name', ({ url }) => {
     ['  /// ', () => true],
     [`"%_' OR 1=1`, () => false],
   ])('finds by words: %s', async (text, matches) => {
-    expect(await listAll({ text })).toEqual(idsOf(known.filter(matches)));
+    const expected = idsOf(known.filter(matches));
+    expect(await listAll({ text }, 20)).toEqual(expected);
+    // More than a round reads: several rounds a page.
+    expect(await listAll({ text }, 200)).toEqual(expected);
   });
 
   test('a word that people and paths share stays with the person and status asked for', async () => {
@@ -138,6 +143,20 @@ describe.each(servers)('on $name', ({ url }) => {
     await ownImages.addImages(['both/ways.jpg']);
     while ((await ownImages.indexWaitingPaths()) > 0);
     expect((await ownImages.listImages({ text: 'ways', limit: 10 })).images).toHaveLength(1);
+    await ownDb.close();
+    await own.drop();
+  });
+
+  test('counts are exact while counting is quick; of very many images they follow', async () => {
+    const own = await createDatabase({ server: url() });
+    const ownDb = openDatabase(own.url);
+    const count = countImages(ownDb, IMAGE_STATUSES);
+    const countMany = countImages(ownDb, IMAGE_STATUSES, { quickMs: 0 });
+    expect([await count(), await countMany()]).toMatchObject([{ pending: 0 }, { pending: 0, failed: 0 }]);
+    await openImages(ownDb).addImages(['a.jpg', 'b.jpg']);
+    expect(await count()).toMatchObject({ pending: 2 });
+    expect(await countMany()).toMatchObject({ pending: 0 });
+    await waitFor('the next count', async () => (await countMany()).pending === 2);
     await ownDb.close();
     await own.drop();
   });

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -39,7 +39,8 @@ describe.each(servers)('on $name', ({ url }) => {
 
   test('several starters at once apply each migration once', async () => {
     const applied = await Promise.all(Array.from({ length: 6 }, () => migrate(empty.url)));
-    expect(applied.flat().sort()).toEqual(['0001_people.sql', '0002_images.sql', '0003_faces.sql']);
+    const files = await readdir(new URL('../sql/', import.meta.url));
+    expect(applied.flat().sort()).toEqual(files.filter((name) => name.endsWith('.sql')).sort());
     expect(await migrate(empty.url)).toEqual([]);
   });
 
