@@ -1,5 +1,8 @@
+import { countImages } from './count-images.ts';
 import { type Database, descriptorToBytes, type Queryable, type Row, type WriteResult } from './database.ts';
 import { type FaceQuality, faceQualityToColumn } from './face-quality.ts';
+import { indexPaths, indexWaitingPaths } from './index-paths.ts';
+import { type ImageList, type ImageQuery, listImages } from './list-images.ts';
 import type { Person } from './people.ts';
 import { readCandidatesOf } from './read-faces.ts';
 import { readImages } from './read-images.ts';
@@ -135,9 +138,10 @@ export interface Images {
   recordOutcome(id: number, outcome: Outcome): Promise<boolean>;
   /** With the candidates of its faces. */
   findImage(id: number): Promise<Image | null>;
-  /** Newest first. @param options.before only images with a smaller id */
-  listImages(options: { status?: ImageStatus; before?: number; limit: number }): Promise<Image[]>;
-  /** How many images there are in each status, zeros included. */
+  listImages(query: ImageQuery): Promise<ImageList>;
+  /** Makes paths findable that were added without; returns how many, 0 when all are. See lib/index-paths.ts. */
+  indexWaitingPaths(): Promise<number>;
+  /** How many images there are in each status, zeros included; of very many, some seconds ago (lib/count-images.ts). */
   countByStatus(): Promise<Record<ImageStatus, number>>;
 }
 
@@ -150,13 +154,9 @@ export function openImages(db: Database): Images {
       const known = await findByPaths(db, paths);
       const missing = paths.filter((path) => !known.has(path));
       for (const some of chunksOf(missing)) {
-        // Another request may have added the same path in between; its row is as good as ours.
-        await db.write('INSERT INTO images (path) VALUES ? ON DUPLICATE KEY UPDATE path = VALUES(path)', [
-          some.map((path) => [path]),
-        ]);
+        const added = await db.transact((connection) => insertImages(connection, some));
+        for (const [path, image] of added) known.set(path, image);
       }
-      // Ids are read back by the path: those of a multi-row insert do not follow from insertId.
-      for (const [path, image] of await findByPaths(db, missing)) known.set(path, image);
       return paths.map((path) => {
         const image = known.get(path);
         if (image === undefined) throw new Error(`The image ${path} was deleted while it was being added.`);
@@ -208,27 +208,22 @@ export function openImages(db: Database): Images {
       };
     },
 
-    listImages({ status, before, limit }) {
-      const conditions = ['1 = 1'];
-      const values: (string | number)[] = [];
-      if (status !== undefined) {
-        conditions.push('i.status = ?');
-        values.push(status);
-      }
-      if (before !== undefined) {
-        conditions.push('i.id < ?');
-        values.push(before);
-      }
-      return readImages(db, `WHERE ${conditions.join(' AND ')} ORDER BY i.id DESC LIMIT ?`, [...values, limit]);
-    },
-
-    async countByStatus() {
-      const counts = Object.fromEntries(IMAGE_STATUSES.map((status) => [status, 0])) as Record<ImageStatus, number>;
-      const [rows] = await db.query<Row[]>('SELECT status, COUNT(*) AS count FROM images GROUP BY status');
-      for (const row of rows) counts[row.status as ImageStatus] = row.count;
-      return counts;
-    },
+    listImages: (query) => listImages(db, query),
+    indexWaitingPaths: () => indexWaitingPaths(db),
+    countByStatus: countImages(db, IMAGE_STATUSES),
   };
+}
+
+async function insertImages(connection: Queryable, paths: readonly string[]): Promise<Map<string, AcceptedImage>> {
+  // Another request may have added the same path in between; its row is as good as ours.
+  await connection.query(
+    'INSERT INTO images (path, path_indexed) VALUES ? ON DUPLICATE KEY UPDATE path = VALUES(path)',
+    [paths.map((path) => [path, 1])],
+  );
+  // Ids are read back by the path: those of a multi-row insert do not follow from insertId.
+  const added = await findByPaths(connection, paths);
+  await indexPaths(connection, [...added.values()]);
+  return added;
 }
 
 async function findByPaths(db: Queryable, paths: readonly string[]): Promise<Map<string, AcceptedImage>> {

@@ -6,6 +6,7 @@ import { createLog } from '../lib/log.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { buildApp } from './app.ts';
 import { loadConfig } from './config.ts';
+import { indexPathsOfOlderVersions } from './index-paths.ts';
 import { publishPending } from './publish-pending.ts';
 
 const config = loadOrExit(() => loadConfig(process.env));
@@ -21,6 +22,8 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   const faces = openFaces(db);
   const publishing = publishPending({ images, queue, log, signal });
   onClose('publisher', () => publishing);
+  const indexing = indexPathsOfOlderVersions({ images, log, signal });
+  onClose('path index', () => indexing);
 
   const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };
   const app = await buildApp({ db, images, faces, queue, roots: config.IMAGE_ROOTS, limits, log });

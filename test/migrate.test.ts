@@ -98,7 +98,7 @@ describe.each(servers)('on $name', ({ url }) => {
     await connection.query('ALTER TABLE faces ADD COLUMN quality JSON NULL');
     expect(await migrate(fresh.url)).toContain('0004_face_quality.sql');
     const old = openDatabase(fresh.url);
-    expect((await openImages(old).listImages({ limit: 1 }))[0]?.faces).toMatchObject([{ quality: null }]);
+    expect((await openImages(old).listImages({ limit: 1 })).images[0]?.faces).toMatchObject([{ quality: null }]);
     expect(await openPeople(old).listKnownPhotos()).toEqual([]);
     await old.close();
 
@@ -210,10 +210,10 @@ describe.each(servers)('on $name', ({ url }) => {
     expect(await images.listNotEnqueued({ minAgeMs: 3_600_000, limit: 10 })).toEqual([]);
 
     const seen: number[] = [];
-    for (let before: number | undefined; ; before = seen.at(-1)) {
+    for (let before: number | null | undefined; before !== null; ) {
       const page = await images.listImages({ status: 'pending', limit: 500, ...(before ? { before } : {}) });
-      seen.push(...page.map((image) => image.id));
-      if (page.length < 500) break;
+      seen.push(...page.images.map((image) => image.id));
+      before = page.next;
     }
     expect(seen).toEqual([...new Set(seen)].sort((a, b) => b - a));
     expect((await images.countByStatus()).pending).toBe(seen.length);
