@@ -10,19 +10,23 @@ import {
 } from 'fastify-type-provider-zod';
 import type { Database } from '../lib/database.ts';
 import { messageOf } from '../lib/errors.ts';
+import type { Events } from '../lib/events.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
+import { addEventRoute } from './routes/events.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addImageRoutes } from './routes/images.ts';
+import { addJobRoute } from './routes/jobs.ts';
 import { addPhotoRoute } from './routes/photo.ts';
 import { addSubmitRoutes } from './routes/submit.ts';
 
 export interface AppOptions {
-  readonly db: Pick<Database, 'ping'>;
+  readonly db: Pick<Database, 'ping' | 'query'>;
   readonly images: Images;
   readonly queue: ImageQueue;
+  readonly events: Events;
   /** Absolute folders that photos may come from. */
   readonly roots: readonly string[];
   /** What is shown at all: bytes of a photo's file, and its width × height. */
@@ -60,6 +64,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addSubmitRoutes(api, options);
     addImageRoutes(api, options);
     addPhotoRoute(api, options);
+    addEventRoute(api, options);
+    addJobRoute(api, options);
   };
   await app.register(addRoutes);
   return app;
