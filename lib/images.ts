@@ -1,6 +1,8 @@
 import { type Database, descriptorToBytes, type Queryable, type Row, type WriteResult } from './database.ts';
 import type { Person } from './people.ts';
+import { readCandidatesOf } from './read-faces.ts';
 import { readImages } from './read-images.ts';
+import { type StoredCandidate, storedCandidatesToColumn } from './stored-candidates.ts';
 
 /** pending is the only state that is not an outcome; there is no 'processing' that could get stuck. */
 export const IMAGE_STATUSES = ['pending', 'matched', 'unknown', 'no_face', 'unreadable', 'failed'] as const;
@@ -34,6 +36,25 @@ export interface Face {
   readonly distance: number | null;
   /** The known photo that was nearest, when the face matched. */
   readonly referenceImage: string | null;
+  /** user: a person said so, and nothing else changes it. */
+  readonly decidedBy: 'gallery' | 'user';
+  /** The largest distance that counted as a match. Null, like the next two, where a reference recognizer answered. */
+  readonly threshold: number | null;
+  /** The descriptor space. */
+  readonly model: string | null;
+  /** The state of the gallery that the face was compared to. */
+  readonly galleryRevision: number | null;
+  /** Nearest first; null when the face was decided before they were kept. Absent in lists of images. */
+  readonly candidates?: readonly Candidate[] | null;
+}
+
+/** A person that a face might be of. */
+export interface Candidate {
+  readonly person: Person;
+  /** Euclidean, to the nearest known photo of the person. */
+  readonly distance: number;
+  /** 0..1 */
+  readonly similarity: number;
 }
 
 export interface Image {
@@ -65,6 +86,8 @@ export interface SeenFace {
   readonly distance: number | null;
   readonly threshold: number | null;
   readonly galleryRevision: number | null;
+  /** Nearest first; null where a reference recognizer answered. */
+  readonly candidates: readonly StoredCandidate[] | null;
 }
 
 export type Outcome =
@@ -99,11 +122,13 @@ export interface Images {
   /** What a worker needs to know; null when the image was deleted. */
   findWork(id: number): Promise<{ path: string; status: ImageStatus } | null>;
   /**
-   * Writes the outcome of a pending image with its faces, in one transaction.
+   * Writes the outcome of a pending image with its faces, in one transaction. Marks the image for the rematch job when
+   * the gallery has changed since the recognizer looked at it.
    *
    * @returns false when the image is gone or already has an outcome: a redelivered message changes nothing
    */
   recordOutcome(id: number, outcome: Outcome): Promise<boolean>;
+  /** With the candidates of its faces. */
   findImage(id: number): Promise<Image | null>;
   /** Newest first. @param options.before only images with a smaller id */
   listImages(options: { status?: ImageStatus; before?: number; limit: number }): Promise<Image[]>;
@@ -177,7 +202,12 @@ export function openImages(db: Database): Images {
 
     async findImage(id) {
       const [image] = await readImages(db, 'WHERE i.id = ?', [id]);
-      return image ?? null;
+      if (image === undefined) return null;
+      const candidates = await readCandidatesOf(db, id);
+      return {
+        ...image,
+        faces: image.faces.map((face) => ({ ...face, candidates: candidates.get(face.id) ?? null })),
+      };
     },
 
     listImages({ status, before, limit }) {
@@ -218,20 +248,21 @@ async function findByPaths(db: Queryable, paths: readonly string[]): Promise<Map
 
 async function writeOutcome(connection: Queryable, id: number, outcome: Outcome): Promise<boolean> {
   const seen = 'faces' in outcome;
+  const rematch = seen && (await isOutOfDate(connection, outcome.faces)) ? 1 : 0;
   const [updated] = await connection.query<WriteResult>(
     `UPDATE images
         SET status = ?, person = ?, width = ?, height = ?, reason_code = ?, reason = ?,
-            finished_at = CURRENT_TIMESTAMP(3)
+            rematch = ?, finished_at = CURRENT_TIMESTAMP(3)
       WHERE id = ? AND status = 'pending'`,
     seen
-      ? [outcome.status, outcome.personId, outcome.width, outcome.height, null, null, id]
-      : [outcome.status, null, null, null, outcome.code, outcome.message.slice(0, 512), id],
+      ? [outcome.status, outcome.personId, outcome.width, outcome.height, null, null, rematch, id]
+      : [outcome.status, null, null, null, outcome.code, outcome.message.slice(0, 512), rematch, id],
   );
   if (updated.affectedRows === 0) return false;
   if (seen && outcome.faces.length > 0) {
     await connection.query(
       `INSERT INTO faces (image_id, face_index, box_left, box_top, box_width, box_height, confidence, descriptor, model,
-         person_id, person_image_id, distance, threshold, gallery_revision) VALUES ?`,
+         person_id, person_image_id, distance, threshold, gallery_revision, candidates) VALUES ?`,
       [
         outcome.faces.map((face, index) => [
           id,
@@ -248,11 +279,24 @@ async function writeOutcome(connection: Queryable, id: number, outcome: Outcome)
           face.distance,
           face.threshold,
           face.galleryRevision,
+          storedCandidatesToColumn(face.candidates),
         ]),
       ],
     );
   }
   return true;
+}
+
+/**
+ * Whether the gallery is newer than what these faces were compared to. Its row is locked until the outcome is there: a
+ * change is either seen here, or whoever makes it sees the faces. First of all, as everywhere, so that nobody deadlocks.
+ */
+async function isOutOfDate(connection: Queryable, faces: readonly SeenFace[]): Promise<boolean> {
+  // 0 and null: compared to no gallery in this database.
+  const seen = faces.flatMap((face) => (face.descriptor && face.galleryRevision) || []);
+  if (seen.length === 0) return false;
+  const [rows] = await connection.query<Row[]>('SELECT revision FROM gallery WHERE id = 1 LOCK IN SHARE MODE');
+  return Math.min(...seen) < (rows[0]?.revision ?? 0);
 }
 
 function* chunksOf<Item>(items: readonly Item[]): Generator<readonly Item[]> {

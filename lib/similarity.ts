@@ -5,6 +5,12 @@
  */
 export const DEFAULT_THRESHOLD = 0.55;
 
+/**
+ * People farther than this are no candidates for a face, and no threshold may be larger: what is stored of the candidates
+ * is then enough to tell what any threshold would change. Genuine pairs lie below 0.6 nearly always (docs/adr/0005).
+ */
+export const CANDIDATE_LIMIT = 0.7;
+
 /** How fast similarity falls around the threshold; 12 puts identical descriptors at 0.999 and a distance of 0.8 at 0.05. */
 const STEEPNESS = 12;
 

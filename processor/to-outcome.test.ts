@@ -14,8 +14,8 @@ const stranger: Face = {
   match: undefined,
   nearestDistance: 0.7,
   quality: undefined,
-  threshold: 0.55,
-  candidates: [],
+  threshold: 0.5,
+  candidates: [{ personId: 4, personImageId: 40, distance: 0.7 }],
 };
 
 function known(personId: number, distance: number): Face {
@@ -41,7 +41,7 @@ test('the best match among the faces is the person of the image', async () => {
   expect(outcome).toHaveProperty('faces.length', 3);
   expect(outcome).toHaveProperty('faces.0', {
     ...{ box, confidence: 0.9, descriptor: [0.5], model: 'm', personId: null, personImageId: null },
-    ...{ distance: 0.7, threshold: 0.55, galleryRevision: 3 },
+    ...{ distance: 0.7, threshold: 0.5, galleryRevision: 3, candidates: stranger.candidates },
   });
   expect(outcome).toHaveProperty('faces.2.personImageId', 20);
 });
@@ -55,6 +55,12 @@ test('a recognizer without a database names a photo; its person is found as the 
   const outcome = await toOutcome(answer([known(0, 0.4)]), people);
   expect(outcome).toMatchObject({ status: 'matched', personId: 7 });
   expect(outcome).toHaveProperty('faces.0.personImageId', null);
+});
+
+test('a recognizer that knows no ids has no candidates that could be kept, an older one only one threshold', async () => {
+  const face = { ...stranger, threshold: 0, candidates: [{ personId: 0, personImageId: 0, distance: 0.6 }] };
+  const outcome = await toOutcome(answer([face]), people);
+  expect(outcome).toMatchObject({ faces: [{ threshold: 0.55, candidates: [] }] });
 });
 
 test('a reference recognizer answers with a name only', async () => {

@@ -1,3 +1,4 @@
+import { summariseFaces } from '../lib/image-summary.ts';
 import type { Outcome, SeenFace } from '../lib/images.ts';
 import type { People } from '../lib/people.ts';
 import type { Face, IdentifyResponse, Recognition } from '../proto/face.ts';
@@ -33,19 +34,12 @@ const NAME_ONLY: SeenFace = {
   distance: null,
   threshold: null,
   galleryRevision: null,
+  candidates: null,
 };
 
 async function outcomeOfRecognition(recognition: Recognition, people: FindPerson): Promise<Outcome> {
   const faces = await Promise.all(recognition.faces.map((face) => toSeenFace(face, recognition, people)));
-  const matched = faces.filter((face) => face.personId !== null);
-  const best = matched.toSorted((a, b) => (a.distance ?? 0) - (b.distance ?? 0))[0];
-  return {
-    status: best ? 'matched' : faces.length > 0 ? 'unknown' : 'no_face',
-    personId: best?.personId ?? null,
-    width: recognition.width,
-    height: recognition.height,
-    faces,
-  };
+  return { ...summariseFaces(faces), width: recognition.width, height: recognition.height, faces };
 }
 
 async function toSeenFace(face: Face, recognition: Recognition, people: FindPerson): Promise<SeenFace> {
@@ -60,8 +54,11 @@ async function toSeenFace(face: Face, recognition: Recognition, people: FindPers
     personId,
     personImageId: match?.personImageId || null,
     distance: match?.distance ?? (face.nearestDistance || null),
-    threshold: recognition.threshold,
+    // An older recognizer has one threshold for all faces.
+    threshold: face.threshold || recognition.threshold,
     galleryRevision: recognition.galleryRevision,
+    // Without a database it has no ids that could be kept.
+    candidates: face.candidates.filter(({ personId }) => personId > 0),
   };
 }
 

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { choice, commonKeys, decimal, folder, folders, integer, mysqlUrl, port, readEnv } from '../lib/env.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
-import { DEFAULT_THRESHOLD } from '../lib/similarity.ts';
+import { CANDIDATE_LIMIT, DEFAULT_THRESHOLD } from '../lib/similarity.ts';
 import { ENGINES } from './engine/create-engine.ts';
 import { DEFAULT_MIN_CONFIDENCE, DETECTORS } from './engine/engine.ts';
 
@@ -31,7 +31,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     /** Smaller faces are dropped: the shorter side of the box in pixels of the decoded picture; 0 keeps all. */
     MIN_FACE_PIXELS: integer({ min: 0, max: 2048, fallback: 0 }),
     /** The largest Euclidean distance of two descriptors that counts as the same person. */
-    MATCH_THRESHOLD: decimal({ min: 0, max: 2, fallback: DEFAULT_THRESHOLD }),
+    MATCH_THRESHOLD: decimal({ min: 0, max: CANDIDATE_LIMIT, fallback: DEFAULT_THRESHOLD }),
     GALLERY_POLL_MS: integer({ min: 50, max: 3_600_000, fallback: 2000 }),
   });
 }

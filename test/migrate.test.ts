@@ -1,7 +1,7 @@
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import mysql from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { type Database, openDatabase } from '../lib/database.ts';
@@ -39,7 +39,8 @@ describe.each(servers)('on $name', ({ url }) => {
 
   test('several starters at once apply each migration once', async () => {
     const applied = await Promise.all(Array.from({ length: 6 }, () => migrate(empty.url)));
-    expect(applied.flat().sort()).toEqual(['0001_people.sql', '0002_images.sql', '0003_faces.sql']);
+    const files = await readdir(fileURLToPath(new URL('../sql', import.meta.url)));
+    expect(applied.flat().sort()).toEqual(files.filter((file) => file.endsWith('.sql')).sort());
     expect(await migrate(empty.url)).toEqual([]);
   });
 
@@ -129,6 +130,10 @@ describe.each(servers)('on $name', ({ url }) => {
       ...{ box: { left: 0.1, top: 0.2, width: 0.3, height: 0.4 }, confidence: 0.9, descriptor: Array(128).fill(0.25) },
       ...{ model: 'm1', personId: entry.personId, personImageId: entry.personImageId, distance: 0.3, threshold: 0.55 },
       galleryRevision: people.revision,
+      candidates: [
+        { personId: entry.personId, personImageId: entry.personImageId, distance: 0.3 },
+        { personId: 987_654, personImageId: 1, distance: 0.6 },
+      ],
     };
     const outcome = { status: 'matched', personId: entry.personId, width: 640, height: 480, faces: [face] } as const;
     expect(await images.recordOutcome(first.id, outcome)).toBe(true);
@@ -137,6 +142,10 @@ describe.each(servers)('on $name', ({ url }) => {
     const image = await images.findImage(first.id);
     expect(image).toMatchObject({ status: 'matched', person: { name: 'ada' }, width: 640, reason: null });
     expect(image?.faces).toMatchObject([{ box: face.box, person: { name: 'ada' }, referenceImage: entry.imageName }]);
+    expect(image?.faces[0]).toMatchObject({ decidedBy: 'gallery', model: 'm1', threshold: 0.55 });
+    // Of the candidates one is nobody's id.
+    const ada = { id: entry.personId, name: 'ada' };
+    expect(image?.faces[0]?.candidates).toEqual([{ person: ada, distance: 0.3, similarity: image?.similarity }]);
     expect(image?.similarity).toBeGreaterThan(0.9);
     expect(Date.now() - (image?.finishedAt?.getTime() ?? 0)).toBeLessThan(60_000);
   });
