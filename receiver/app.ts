@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
@@ -50,6 +51,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setSerializerCompiler(serializerCompiler);
   answerErrors(app);
   parseEveryBodyAsJson(app);
+  closeUnusedConnections(app);
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -69,6 +71,22 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   };
   await app.register(addRoutes);
   return app;
+}
+
+/**
+ * Node does not count a connection as idle on which nothing has been asked yet, and browsers keep such for later: a
+ * receiver that stops would wait for them until its deadline.
+ */
+function closeUnusedConnections(app: FastifyInstance): void {
+  const unused = new Set<Socket>();
+  app.server.on('connection', (socket) => {
+    unused.add(socket);
+    socket.once('close', () => unused.delete(socket));
+  });
+  app.server.on('request', ({ socket }) => unused.delete(socket));
+  app.addHook('preClose', async () => {
+    for (const socket of unused) socket.destroy();
+  });
 }
 
 /** The reference system reads JSON whatever the Content-Type says, and plain `curl -d` sends that of a form. */
