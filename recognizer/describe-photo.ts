@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { workerData } from 'piscina';
 import sharp from 'sharp';
 import { PermanentError } from '../lib/errors.ts';
-import { readImageFile } from '../lib/image-file.ts';
+import { checkSize, readImageFile } from '../lib/image-file.ts';
 import { decodePhoto } from './decode.ts';
 import { createEngine } from './engine/create-engine.ts';
 import type { DescribedFace, Engine } from './engine/engine.ts';
@@ -12,12 +12,16 @@ import type { WorkerSettings } from './worker-settings.ts';
 
 // This file runs in the worker threads of worker-pool.ts: reading, decoding and inference of one photo at a time.
 
-export interface PhotoJob {
+export type PhotoSource =
   /** Absolute, and already checked against the folders that photos may come from. */
-  readonly path: string;
+  | { readonly path: string }
+  /** The file itself. */
+  | { readonly file: Uint8Array };
+
+export type PhotoJob = PhotoSource & {
   /** SHA-256, hex: a file with this content need not be looked at again. */
   readonly knownHash?: string | null;
-}
+};
 
 export type PhotoOutcome =
   | { readonly kind: 'described'; readonly photo: DescribedPhoto }
@@ -61,7 +65,7 @@ export async function describePhoto({ begun, ...job }: PhotoJob & { begun: Messa
   try {
     const engine = await loadEngine();
     begun.postMessage(null);
-    const file = await readImageFile(job.path, settings);
+    const file = 'path' in job ? await readImageFile(job.path, settings) : checkSize(job.file, settings);
     contentHash = createHash('sha256').update(file).digest('hex');
     if (contentHash === job.knownHash) return { kind: 'unchanged', contentHash };
     const { picture, width, height } = await decodePhoto(file, settings);

@@ -1,15 +1,15 @@
 import type { GalleryEntry } from '../lib/people.ts';
 
-export interface Match {
-  readonly entry: GalleryEntry;
-  /** Euclidean, at most the threshold. */
+/** A person who is known, by the reference of theirs that is nearest to a probe. */
+export interface NearPerson {
+  /** 0, like the id of the reference, without a database: then the name tells people apart. */
+  readonly personId: number;
+  readonly personImageId: number;
+  readonly personName: string;
+  /** Of the reference. */
+  readonly imageName: string;
+  /** Euclidean. */
   readonly distance: number;
-}
-
-export interface NamedFace {
-  /** Euclidean distance to the nearest known face; null when the gallery is empty. */
-  readonly nearestDistance: number | null;
-  readonly match: Match | null;
 }
 
 export interface Gallery {
@@ -19,16 +19,17 @@ export interface Gallery {
   /** Takes the place of everything that was known before. */
   replace(entries: readonly GalleryEntry[], revision: number): void;
   /**
-   * Says whose the faces of one photo are, in their order. A face may be that of the person whose nearest known face is
-   * within the threshold; nobody is in a photo twice: pairs of face and person are granted by ascending distance.
+   * The people nearest to a face, each once, nearest first.
    *
-   * @param descriptors one for each face, 128 floats
+   * @param probe 128 floats
+   * @param options.count at most so many
+   * @param options.limit at most so far away; Infinity for however far
    */
-  nameFaces(descriptors: readonly Float32Array[]): NamedFace[];
+  nearestPeople(probe: Float32Array, options: { count: number; limit: number }): NearPerson[];
 }
 
 /** The known faces of one model, in memory, searched exactly. */
-export function createGallery(threshold: number): Gallery {
+export function createGallery(): Gallery {
   let entries: readonly GalleryEntry[] = [];
   let revision = 0;
   return {
@@ -42,48 +43,18 @@ export function createGallery(threshold: number): Gallery {
       entries = newEntries;
       revision = newRevision;
     },
-    nameFaces(descriptors) {
-      const nearest = descriptors.map((descriptor) => nearestOfEachPerson(descriptor, entries));
-      const matches = grantByDistance(
-        nearest.flatMap((people, face) =>
-          people.filter((match) => match.distance <= threshold).map((match) => ({ face, match })),
-        ),
-      );
-      return nearest.map((people, face) => ({
-        nearestDistance: people.length === 0 ? null : Math.min(...people.map((match) => match.distance)),
-        match: matches.get(face) ?? null,
-      }));
+    nearestPeople(probe, { count, limit }) {
+      const nearest = new Map<number | string, { entry: GalleryEntry; distance: number }>();
+      for (const entry of entries) {
+        const distance = distanceBetween(probe, entry.descriptor);
+        const person = entry.personId || entry.personName;
+        if (distance > limit || distance >= (nearest.get(person)?.distance ?? Number.POSITIVE_INFINITY)) continue;
+        nearest.set(person, { entry, distance });
+      }
+      const sorted = [...nearest.values()].sort((a, b) => a.distance - b.distance).slice(0, count);
+      return sorted.map(({ entry: { descriptor: _, ...person }, distance }) => ({ ...person, distance }));
     },
   };
-}
-
-function nearestOfEachPerson(probe: Float32Array, entries: readonly GalleryEntry[]): Match[] {
-  const nearest = new Map<string, Match>();
-  for (const entry of entries) {
-    const distance = distanceBetween(probe, entry.descriptor);
-    const person = identityOf(entry);
-    if (distance < (nearest.get(person)?.distance ?? Number.POSITIVE_INFINITY))
-      nearest.set(person, { entry, distance });
-  }
-  return [...nearest.values()];
-}
-
-/** Without a database people have no ids, and their names tell them apart. */
-function identityOf(entry: GalleryEntry): string {
-  return entry.personId === 0 ? `name ${entry.personName}` : `id ${entry.personId}`;
-}
-
-/** Each face and each person once, the nearest pair first. */
-function grantByDistance(pairs: { face: number; match: Match }[]): Map<number, Match> {
-  const granted = new Map<number, Match>();
-  const taken = new Set<string>();
-  for (const { face, match } of pairs.sort((a, b) => a.match.distance - b.match.distance)) {
-    const person = identityOf(match.entry);
-    if (granted.has(face) || taken.has(person)) continue;
-    granted.set(face, match);
-    taken.add(person);
-  }
-  return granted;
 }
 
 /** Euclidean, of two descriptors of 128 floats and of one model. */

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../lib/log.ts';
 import { type Enrolment, enrolFolder } from './enrol-folder.ts';
 import type { Gallery } from './gallery.ts';
+import type { DecisionRulesKeeper } from './keep-decision-rules.ts';
 import type { KnownPhotos } from './known-photos.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
@@ -15,6 +16,8 @@ const READY_AFTER_MS = 60_000;
 export interface GalleryKeeper {
   /** Settles when the gallery holds everybody, or everybody but those of a huge folder. */
   readonly loaded: Promise<void>;
+  /** Reads at once what has changed in the database. @throws when it cannot be read */
+  refresh(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -22,6 +25,7 @@ export interface GalleryKeeper {
 export function keepGallery(options: {
   gallery: Gallery;
   photos: KnownPhotos;
+  rules: Pick<DecisionRulesKeeper, 'follow'>;
   /** Null when known people come from the database only. */
   folder: string | null;
   model: string;
@@ -32,7 +36,11 @@ export function keepGallery(options: {
   const { folder, log, pollMs } = options;
   const stop = new AbortController();
   const { signal } = stop;
-  const follow = followPhotos(options);
+  const followGallery = followPhotos(options);
+  const follow: Follow = async (force) => {
+    await options.rules.follow();
+    await followGallery(force);
+  };
   const enrolment = { ...options, signal, troubles: new Map<string, number>() };
 
   const look = async () => {
@@ -59,6 +67,7 @@ export function keepGallery(options: {
 
   return {
     loaded: following.once.then(() => Promise.race([enrolling.once, patience])),
+    refresh: () => follow(false),
     async close() {
       stop.abort();
       await Promise.all([following.ended, enrolling.ended]);
