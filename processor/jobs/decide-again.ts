@@ -17,6 +17,7 @@ export interface DecideAgainOptions {
 /** Images that are written together, and faces that are asked about in one call at most (a call may hold 4 MB). */
 const BATCH = 64;
 const FACES_PER_CALL = 2_000;
+const DESCRIPTOR_LENGTH = 128;
 const BEHIND_WAIT_MS = 100;
 const FAILURE_WAIT_MS = 1_000;
 const REFUSED_WAIT_MS = 10_000;
@@ -103,9 +104,12 @@ async function decideImages(
   return statuses.size;
 }
 
-/** Without faces of which a person has said that they are nobody's. */
+/** Without faces of which a person has said that they are nobody's, and without what is no descriptor. */
 function probesToAsk(photo: ImageProbes | undefined): readonly StoredProbe[] {
-  return (photo?.probes ?? []).filter((probe) => probe.decidedBy === 'gallery' || probe.personId !== null);
+  return (photo?.probes ?? []).filter(
+    ({ decidedBy, personId, descriptor }) =>
+      (decidedBy === 'gallery' || personId !== null) && descriptor.length === DESCRIPTOR_LENGTH,
+  );
 }
 
 function toDecisions(probes: readonly StoredProbe[], decisions: readonly Decision[]): Map<number, FaceDecision> {
