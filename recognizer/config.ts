@@ -32,6 +32,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     MIN_FACE_PIXELS: integer({ min: 0, max: 2048, fallback: 0 }),
     /** The largest Euclidean distance of two descriptors that counts as the same person. */
     MATCH_THRESHOLD: decimal({ min: 0, max: 2, fallback: DEFAULT_THRESHOLD }),
-    GALLERY_POLL_MS: integer({ min: 50, max: 3_600_000, fallback: 2000 }),
+    GALLERY_POLL_MS: integer({ min: 50, max: 3_600_000, fallback: 1000 }),
+    /** For this process alone; without it everybody is read from the database at each start. */
+    GALLERY_SNAPSHOT: folder().optional(),
   });
 }

@@ -1,7 +1,11 @@
 import type { GalleryEntry } from '../lib/people.ts';
+import { createGallerySearch, type GallerySearch, type NearestPerson } from './gallery-search.ts';
+
+/** People that are looked at for each face, at least. */
+const CANDIDATES = 5;
 
 export interface Match {
-  readonly entry: GalleryEntry;
+  readonly entry: Omit<GalleryEntry, 'descriptor'>;
   /** Euclidean, at most the threshold. */
   readonly distance: number;
 }
@@ -14,10 +18,8 @@ export interface NamedFace {
 
 export interface Gallery {
   readonly size: number;
-  /** The state of the database that the entries were read from; 0 without a database. */
+  /** The state of the database that the faces are of. */
   readonly revision: number;
-  /** Takes the place of everything that was known before. */
-  replace(entries: readonly GalleryEntry[], revision: number): void;
   /**
    * Says whose the faces of one photo are, in their order. A face may be that of the person whose nearest known face is
    * within the threshold; nobody is in a photo twice: pairs of face and person are granted by ascending distance.
@@ -27,61 +29,45 @@ export interface Gallery {
   nameFaces(descriptors: readonly Float32Array[]): NamedFace[];
 }
 
-/** The known faces of one model, in memory, searched exactly. */
-export function createGallery(threshold: number): Gallery {
-  let entries: readonly GalleryEntry[] = [];
-  let revision = 0;
+/** Decides by a threshold what the search for the nearest people has found. */
+export function createGallery(threshold: number, search: GallerySearch = createGallerySearch()): Gallery {
+  const toMatch = ({ personId, personImageId, distance }: NearestPerson): Match => {
+    const personName = search.findPerson(personId)?.name ?? '';
+    const imageName = search.findImageName(personImageId) ?? '';
+    return { entry: { personImageId, personId, personName, imageName }, distance };
+  };
   return {
     get size() {
-      return entries.length;
+      return search.size;
     },
     get revision() {
-      return revision;
-    },
-    replace(newEntries, newRevision) {
-      entries = newEntries;
-      revision = newRevision;
+      return search.revision;
     },
     nameFaces(descriptors) {
-      const nearest = descriptors.map((descriptor) => nearestOfEachPerson(descriptor, entries));
-      const matches = grantByDistance(
+      // Each of the others in the photo may take one person away.
+      const options = { count: Math.max(CANDIDATES, descriptors.length), limit: Number.POSITIVE_INFINITY };
+      const nearest = descriptors.map((descriptor) => search.nearestPeople(descriptor, options));
+      const granted = grantByDistance(
         nearest.flatMap((people, face) =>
-          people.filter((match) => match.distance <= threshold).map((match) => ({ face, match })),
+          people.filter(({ distance }) => distance <= threshold).map((person) => ({ face, person })),
         ),
       );
-      return nearest.map((people, face) => ({
-        nearestDistance: people.length === 0 ? null : Math.min(...people.map((match) => match.distance)),
-        match: matches.get(face) ?? null,
-      }));
+      return nearest.map((people, face) => {
+        const person = granted.get(face);
+        return { nearestDistance: people[0]?.distance ?? null, match: person ? toMatch(person) : null };
+      });
     },
   };
 }
 
-function nearestOfEachPerson(probe: Float32Array, entries: readonly GalleryEntry[]): Match[] {
-  const nearest = new Map<string, Match>();
-  for (const entry of entries) {
-    const distance = distanceBetween(probe, entry.descriptor);
-    const person = identityOf(entry);
-    if (distance < (nearest.get(person)?.distance ?? Number.POSITIVE_INFINITY))
-      nearest.set(person, { entry, distance });
-  }
-  return [...nearest.values()];
-}
-
-/** Without a database people have no ids, and their names tell them apart. */
-function identityOf(entry: GalleryEntry): string {
-  return entry.personId === 0 ? `name ${entry.personName}` : `id ${entry.personId}`;
-}
-
 /** Each face and each person once, the nearest pair first. */
-function grantByDistance(pairs: { face: number; match: Match }[]): Map<number, Match> {
-  const granted = new Map<number, Match>();
-  const taken = new Set<string>();
-  for (const { face, match } of pairs.sort((a, b) => a.match.distance - b.match.distance)) {
-    const person = identityOf(match.entry);
-    if (granted.has(face) || taken.has(person)) continue;
-    granted.set(face, match);
-    taken.add(person);
+function grantByDistance(pairs: { face: number; person: NearestPerson }[]): Map<number, NearestPerson> {
+  const granted = new Map<number, NearestPerson>();
+  const taken = new Set<number>();
+  for (const { face, person } of pairs.sort((a, b) => a.person.distance - b.person.distance)) {
+    if (granted.has(face) || taken.has(person.personId)) continue;
+    granted.set(face, person);
+    taken.add(person.personId);
   }
   return granted;
 }

@@ -60,10 +60,11 @@ function toFace(face: DescribedFace, named: NamedFace | undefined): Face {
 
 function toMatch({ entry, distance }: Match): MatchMessage {
   return {
-    personId: entry.personId,
+    // Negative where nothing is kept in a database.
+    personId: Math.max(0, entry.personId),
     personName: entry.personName,
     imageName: entry.imageName,
-    personImageId: entry.personImageId,
+    personImageId: Math.max(0, entry.personImageId),
     distance,
     similarity: similarityOf(distance),
   };

@@ -6,6 +6,7 @@ import { loadConfig } from './config.ts';
 import { createGallery } from './gallery.ts';
 import { identify } from './identify.ts';
 import { keepGallery } from './keep-gallery.ts';
+import { keepSnapshot, restoreGallery } from './keep-snapshot.ts';
 import { keepKnownPhotosInMemory } from './known-photos.ts';
 import { serveRecognizer } from './server.ts';
 import { openWorkerPool } from './worker-pool.ts';
@@ -37,10 +38,13 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
 
   const { model, backend } = await pool.warmUp();
   log.info({ backend, model }, 'networks loaded');
-  const gallery = createGallery(config.MATCH_THRESHOLD);
+  const folder = config.GALLERY_SNAPSHOT ?? null;
+  const { search, restored } = await restoreGallery({ folder, model, log });
+  const gallery = createGallery(config.MATCH_THRESHOLD, search);
   const photos = database === null ? keepKnownPhotosInMemory() : openPeople(database);
   const keeper = keepGallery({
-    gallery,
+    search,
+    restored,
     photos,
     folder: config.KNOWN_PEOPLE ?? null,
     model,
@@ -50,6 +54,10 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   });
   onClose('gallery', () => keeper.close());
   await keeper.loaded;
+  if (folder !== null) {
+    const snapshots = keepSnapshot({ folder, search, model, log, restored });
+    onClose('snapshot', () => snapshots.close());
+  }
   if (signal.aborted) return;
   server.becomeReady((path, signal) =>
     identify({ roots: config.IMAGE_ROOTS, threshold: config.MATCH_THRESHOLD, model, pool, gallery }, path, signal),
