@@ -12,11 +12,13 @@ import {
 import type { Database } from '../lib/database.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Events } from '../lib/events.ts';
+import type { Faces } from '../lib/faces.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
 import { addEventRoute } from './routes/events.ts';
+import { addFaceRoutes } from './routes/faces.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addImageRoutes } from './routes/images.ts';
 import { addJobRoute } from './routes/jobs.ts';
@@ -26,6 +28,7 @@ import { addSubmitRoutes } from './routes/submit.ts';
 export interface AppOptions {
   readonly db: Pick<Database, 'ping' | 'query'>;
   readonly images: Images;
+  readonly faces: Faces;
   readonly queue: ImageQueue;
   readonly events: Events;
   /** Absolute folders that photos may come from. */
@@ -68,6 +71,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addPhotoRoute(api, options);
     addEventRoute(api, options);
     addJobRoute(api, options);
+    addFaceRoutes(api, options);
   };
   await app.register(addRoutes);
   return app;

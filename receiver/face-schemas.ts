@@ -1,0 +1,38 @@
+import { z } from 'zod';
+
+const ratio = z.number().min(0).max(1);
+
+export const personSchema = z.object({ id: z.number().int(), name: z.string() });
+
+export const boxSchema = z
+  .object({ left: ratio, top: ratio, width: ratio, height: ratio })
+  .describe("Ratios of the picture's width and height, origin top-left, after EXIF rotation.");
+
+const candidatesSchema = z
+  .array(z.object({ person: personSchema, distance: z.number(), similarity: z.number() }))
+  .nullable()
+  .describe('The nearest people, at most 5, nearest first; null: decided before they were kept.');
+
+/** A face in a list of images. */
+export const faceSchema = z.object({
+  id: z.number().int(),
+  box: boxSchema.nullable(),
+  confidence: z.number().nullable().describe('0..1: is it a face? (Not: whose?)'),
+  person: personSchema.nullable(),
+  similarity: z.number().nullable().describe('0..1 of the match; 0.5 at the default threshold.'),
+  distance: z.number().nullable().describe('Euclidean distance to the nearest known face, matched or not.'),
+  referenceImage: z.string().nullable().describe('The known photo that was nearest, when the face matched.'),
+  decidedBy: z.enum(['gallery', 'user']).describe('user: a person said so, and nothing else changes it.'),
+  threshold: z.number().nullable().describe('The largest distance that counted as a match.'),
+  model: z.string().nullable().describe('Names the descriptor space.'),
+  galleryRevision: z.number().int().nullable().describe('The state of the gallery that the face was compared to.'),
+});
+
+/** A face of one image. */
+export const explainedFaceSchema = faceSchema.extend({ candidates: candidatesSchema });
+
+/** A face by itself. */
+export const faceDetailSchema = explainedFaceSchema.extend({
+  imageId: z.number().int(),
+  erasedAt: z.iso.datetime().nullable().describe('When its descriptor and name were erased.'),
+});
