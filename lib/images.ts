@@ -1,4 +1,5 @@
 import { type Database, descriptorToBytes, type Queryable, type Row, type WriteResult } from './database.ts';
+import { chunksOf, type Outbox, openOutbox } from './outbox.ts';
 import type { Person } from './people.ts';
 import { readImages } from './read-images.ts';
 
@@ -78,7 +79,7 @@ export type Outcome =
     }
   | { readonly status: 'unreadable' | 'failed'; readonly code: string; readonly message: string };
 
-export interface Images {
+export interface Images extends Outbox {
   /**
    * Makes a pending row for each path that has none yet, in bulk.
    *
@@ -86,16 +87,6 @@ export interface Images {
    * @returns one image for each path, in the order of `paths`
    */
   addImages(paths: readonly string[]): Promise<AcceptedImage[]>;
-  /** Notes that the queue has taken these ids. */
-  markEnqueued(ids: readonly number[]): Promise<void>;
-  /** Pending images that no queue has taken, oldest first, added at least `minAgeMs` ago. */
-  listNotEnqueued(options: { minAgeMs: number; limit: number }): Promise<number[]>;
-  /**
-   * Puts pending images that were enqueued before a time back into the outbox: the queue has lost them.
-   *
-   * @returns how many; at most 1,000 a call
-   */
-  releaseEnqueued(before: Date): Promise<number>;
   /** What a worker needs to know; null when the image was deleted. */
   findWork(id: number): Promise<{ path: string; status: ImageStatus } | null>;
   /**
@@ -110,9 +101,6 @@ export interface Images {
   /** How many images there are in each status, zeros included. */
   countByStatus(): Promise<Record<ImageStatus, number>>;
 }
-
-/** Rows a statement; keeps a bulk insert of long paths below the smallest usual max_allowed_packet (1 MiB). */
-const ROWS_PER_STATEMENT = 500;
 
 export function openImages(db: Database): Images {
   return {
@@ -136,37 +124,7 @@ export function openImages(db: Database): Images {
       });
     },
 
-    async markEnqueued(ids) {
-      for (const some of chunksOf(ids)) {
-        await db.transact((connection) =>
-          connection.query(
-            'UPDATE images SET enqueued_at = CURRENT_TIMESTAMP(3) WHERE id IN (?) AND enqueued_at IS NULL',
-            [some],
-          ),
-        );
-      }
-    },
-
-    async listNotEnqueued({ minAgeMs, limit }) {
-      const [rows] = await db.query<Row[]>(
-        `SELECT id FROM images
-          WHERE status = 'pending' AND enqueued_at IS NULL
-            AND created_at <= CURRENT_TIMESTAMP(3) - INTERVAL ? MICROSECOND
-          ORDER BY id LIMIT ?`,
-        [minAgeMs * 1000, limit],
-      );
-      return rows.map((row) => row.id);
-    },
-
-    async releaseEnqueued(before) {
-      const [result] = await db.transact((connection) =>
-        connection.query<WriteResult>(
-          "UPDATE images SET enqueued_at = NULL WHERE status = 'pending' AND enqueued_at < ? ORDER BY id LIMIT 1000",
-          [before],
-        ),
-      );
-      return result.affectedRows;
-    },
+    ...openOutbox(db, 'images'),
 
     async findWork(id) {
       const [rows] = await db.query<Row[]>('SELECT path, status FROM images WHERE id = ?', [id]);
@@ -253,10 +211,4 @@ async function writeOutcome(connection: Queryable, id: number, outcome: Outcome)
     );
   }
   return true;
-}
-
-function* chunksOf<Item>(items: readonly Item[]): Generator<readonly Item[]> {
-  for (let start = 0; start < items.length; start += ROWS_PER_STATEMENT) {
-    yield items.slice(start, start + ROWS_PER_STATEMENT);
-  }
 }

@@ -48,8 +48,14 @@ export interface People {
   /** Every known face of one model. The revision is read first, so that it is never newer than the entries. */
   loadGallery(model: string): Promise<{ revision: number; entries: GalleryEntry[] }>;
   listKnownPhotos(): Promise<KnownPhoto[]>;
-  /** Inserts or replaces what is known of a photo; its person is found by name, or made, where the photo is new. */
-  recordKnownPhoto(photo: EncodedPhoto): Promise<void>;
+  /**
+   * Inserts or replaces what is known of a photo; its person is found by name, or made, where the photo is new.
+   *
+   * @returns false when the photo is one of somebody who was erased: nothing was written
+   */
+  recordKnownPhoto(photo: EncodedPhoto): Promise<boolean>;
+  /** SHA-256, hex, of photos that must never be enrolled from the folder: of people who were erased. */
+  listRefusedHashes(): Promise<string[]>;
   /** The content is what it was, the file's times are not. */
   touchKnownPhoto(imageName: string, file: { fileSize: number; fileMtimeMs: number }): Promise<void>;
   /** Whose photo this is, as the reference system asks it. */
@@ -96,17 +102,19 @@ export function openPeople(db: Database): People {
 
     recordKnownPhoto: (photo) =>
       db.transact(async (connection) => {
+        const revision = await bumpRevision(connection);
+        if (await isRefused(connection, photo.contentHash)) return false;
         const [known] = await connection.query<Row[]>('SELECT person_id FROM person_images WHERE image_name = ?', [
           photo.imageName,
         ]);
         const personId: number = known[0]?.person_id ?? (await findOrMakePerson(connection, photo.personName));
         await connection.query(
           `INSERT INTO person_images
-             (image_name, person_id, descriptor, model, file_size, file_mtime_ms, content_hash, failure)
-           VALUES (?, ?, ?, ?, ?, ?, UNHEX(?), ?)
+             (image_name, person_id, descriptor, model, file_size, file_mtime_ms, content_hash, failure, revision)
+           VALUES (?, ?, ?, ?, ?, ?, UNHEX(?), ?, ?)
            ON DUPLICATE KEY UPDATE descriptor = VALUES(descriptor), model = VALUES(model),
              file_size = VALUES(file_size), file_mtime_ms = VALUES(file_mtime_ms),
-             content_hash = VALUES(content_hash), failure = VALUES(failure)`,
+             content_hash = VALUES(content_hash), failure = VALUES(failure), revision = VALUES(revision)`,
           [
             photo.imageName,
             personId,
@@ -116,10 +124,16 @@ export function openPeople(db: Database): People {
             Math.trunc(photo.fileMtimeMs),
             photo.contentHash,
             photo.failure?.slice(0, 512) ?? null,
+            revision,
           ],
         );
-        await connection.query('UPDATE gallery SET revision = revision + 1 WHERE id = 1');
+        return true;
       }),
+
+    async listRefusedHashes() {
+      const [rows] = await db.query<Row[]>('SELECT LOWER(HEX(content_hash)) AS hash FROM refused_photos');
+      return rows.map((row) => row.hash);
+    },
 
     async touchKnownPhoto(imageName, file) {
       await db.query('UPDATE person_images SET file_size = ?, file_mtime_ms = ? WHERE image_name = ?', [
@@ -140,12 +154,34 @@ export function openPeople(db: Database): People {
   };
 }
 
+/**
+ * Counts a change of the gallery, and gives the revision to stamp on what changes. It must be a transaction's first
+ * statement: the row's lock then lets revisions commit in order, and whoever writes about people does so one after the
+ * other, each seeing all that was written before.
+ *
+ * This is the one order in which rows are locked: gallery, person (ascending), person_images, faces, images, enrolments.
+ * The two writers that do not count (outcomes of images, the rematch job) lock faces and images only; where they meet
+ * another's person all the same, the deadlock (1213) has one of the two start over.
+ */
+export async function bumpRevision(connection: Queryable): Promise<number> {
+  await connection.query('UPDATE gallery SET revision = revision + 1 WHERE id = 1');
+  return readRevision(connection);
+}
+
+async function isRefused(connection: Queryable, contentHash: string | null): Promise<boolean> {
+  const [rows] = await connection.query<Row[]>('SELECT 1 FROM refused_photos WHERE content_hash = UNHEX(?)', [
+    contentHash,
+  ]);
+  return rows.length > 0;
+}
+
 async function readRevision(db: Queryable): Promise<number> {
   const [rows] = await db.query<Row[]>('SELECT revision FROM gallery WHERE id = 1');
   return rows[0]?.revision ?? 0;
 }
 
-async function findOrMakePerson(connection: Queryable, name: string): Promise<number> {
+/** The id of the person of a name, made where there is none; the row is locked. */
+export async function findOrMakePerson(connection: Queryable, name: string): Promise<number> {
   await connection.query('INSERT INTO person (name) VALUES (?) ON DUPLICATE KEY UPDATE name = VALUES(name)', [name]);
   // Read back by the unique key: insertId says nothing reliable about a row that was there already. FOR UPDATE reads
   // what is committed now, not the transaction's older snapshot, in which another starter's person may be missing.

@@ -5,6 +5,12 @@
  */
 export const DEFAULT_THRESHOLD = 0.55;
 
+/**
+ * People whose nearest reference is farther from a face than this are no candidates, so no threshold may exceed it: the
+ * candidates that are stored with a face are then enough to say what any threshold would change.
+ */
+export const CANDIDATE_LIMIT = 0.7;
+
 /** How fast similarity falls around the threshold; 12 puts identical descriptors at 0.999 and a distance of 0.8 at 0.05. */
 const STEEPNESS = 12;
 
@@ -14,4 +20,14 @@ const STEEPNESS = 12;
  */
 export function similarityOf(distance: number): number {
   return 1 / (1 + Math.exp(STEEPNESS * (distance - DEFAULT_THRESHOLD)));
+}
+
+/** Euclidean, of two descriptors of one model. */
+export function distanceBetween(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    sum += difference * difference;
+  }
+  return Math.sqrt(sum);
 }

@@ -8,6 +8,7 @@ import { decodePhoto } from './decode.ts';
 import { createEngine } from './engine/create-engine.ts';
 import type { DescribedFace, Engine } from './engine/engine.ts';
 import { findFaces } from './find-faces.ts';
+import { PERSON_ERASED } from './person-erased.ts';
 import type { WorkerSettings } from './worker-settings.ts';
 
 // This file runs in the worker threads of worker-pool.ts: reading, decoding and inference of one photo at a time.
@@ -17,6 +18,8 @@ export interface PhotoJob {
   readonly path: string;
   /** SHA-256, hex: a file with this content need not be looked at again. */
   readonly knownHash?: string | null;
+  /** SHA-256, hex: files with such content must not be looked at. */
+  readonly refusedHashes?: readonly string[];
 }
 
 export type PhotoOutcome =
@@ -64,6 +67,9 @@ export async function describePhoto({ begun, ...job }: PhotoJob & { begun: Messa
     const file = await readImageFile(job.path, settings);
     contentHash = createHash('sha256').update(file).digest('hex');
     if (contentHash === job.knownHash) return { kind: 'unchanged', contentHash };
+    if (job.refusedHashes?.includes(contentHash)) {
+      throw new PermanentError(PERSON_ERASED, 'It is a photo of somebody who was erased.');
+    }
     const { picture, width, height } = await decodePhoto(file, settings);
     const faces = await findFaces(engine, picture, settings);
     return { kind: 'described', photo: { faces, width, height, contentHash } };

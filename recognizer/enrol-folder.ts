@@ -2,6 +2,7 @@ import type { Log } from '../lib/log.ts';
 import type { KnownPhoto } from '../lib/people.ts';
 import { type KnownFile, listKnownFiles } from './known-people.ts';
 import type { KnownPhotos } from './known-photos.ts';
+import { PERSON_ERASED } from './person-erased.ts';
 import { WorkerCrashError, type WorkerPool } from './worker-pool.ts';
 
 /** `person_images.image_name` holds no more characters. */
@@ -21,6 +22,8 @@ export interface Enrolment {
   readonly signal: AbortSignal;
   /** How often each state of a file could not be looked at for a reason that may pass. */
   readonly troubles: Map<string, number>;
+  /** States of files that show somebody who was erased: they are not read again. */
+  readonly erased: Set<string>;
 }
 
 /**
@@ -36,12 +39,15 @@ export async function enrolFolder(enrolment: Enrolment): Promise<{ changed: numb
   const kept = new Map((await photos.listKnownPhotos()).map((photo) => [photo.imageName, photo]));
   let changed = photos.forgetOthers?.(new Set(files.map((file) => file.imageName))) ?? 0;
 
-  const waiting = files.filter((file) => !isUpToDate(kept.get(file.imageName), file, model));
+  const waiting = files.filter(
+    (file) => !isUpToDate(kept.get(file.imageName), file, model) && !enrolment.erased.has(stateOf(file)),
+  );
+  const refusedHashes = waiting.length > 0 ? await photos.listRefusedHashes() : [];
   const scanMs = Date.now() - started;
   const progress = reportProgress(log, waiting.length);
   const work = async () => {
     for (let file = waiting.shift(); file !== undefined && !signal.aborted; file = waiting.shift()) {
-      if (await enrolFile(enrolment, file, kept.get(file.imageName))) changed++;
+      if (await enrolFile({ ...enrolment, refusedHashes }, file, kept.get(file.imageName))) changed++;
       progress.advance();
     }
   };
@@ -59,9 +65,16 @@ function isUpToDate(kept: KnownPhoto | undefined, file: KnownFile, model: string
   return kept?.model === model && kept.fileSize === file.size && kept.fileMtimeMs === file.mtimeMs;
 }
 
+/** Tells whether a file is the one that was looked at before. */
+function stateOf(file: KnownFile): string {
+  return `${file.imageName} ${file.size} ${file.mtimeMs}`;
+}
+
+type FileEnrolment = Enrolment & { readonly refusedHashes: readonly string[] };
+
 /** @returns whether anything about the person's face is different now */
-async function enrolFile(enrolment: Enrolment, file: KnownFile, kept: KnownPhoto | undefined): Promise<boolean> {
-  const { photos, model, log } = enrolment;
+async function enrolFile(enrolment: FileEnrolment, file: KnownFile, kept: KnownPhoto | undefined): Promise<boolean> {
+  const { photos, model, log, erased } = enrolment;
   const state = { fileSize: file.size, fileMtimeMs: file.mtimeMs };
   const knownHash = kept?.model === model ? kept.contentHash : null;
   const found = await lookAtFile(enrolment, file, knownHash);
@@ -70,16 +83,18 @@ async function enrolFile(enrolment: Enrolment, file: KnownFile, kept: KnownPhoto
     await photos.touchKnownPhoto(file.imageName, state);
     return false;
   }
+  if (found === 'erased') {
+    erased.add(stateOf(file));
+    return false;
+  }
   if (found.failure !== null) {
     log.warn({ image: file.imageName, reason: found.failure }, 'a known photo cannot be used');
   }
-  await photos.recordKnownPhoto({
-    ...found,
-    ...state,
-    imageName: file.imageName,
-    personName: file.personName,
-    model,
-  });
+  const photo = { ...found, ...state, imageName: file.imageName, personName: file.personName, model };
+  if (!(await photos.recordKnownPhoto(photo))) {
+    erased.add(stateOf(file));
+    return false;
+  }
   log.debug({ image: file.imageName, person: file.personName }, 'known photo recorded');
   return true;
 }
@@ -87,14 +102,19 @@ async function enrolFile(enrolment: Enrolment, file: KnownFile, kept: KnownPhoto
 type Findings = { descriptor: Float32Array | null; failure: string | null; contentHash: string | null };
 
 async function lookAtFile(
-  enrolment: Enrolment,
+  enrolment: FileEnrolment,
   file: KnownFile,
   knownHash: string | null,
-): Promise<Findings | 'unchanged' | 'later'> {
-  const { pool, log, signal } = enrolment;
+): Promise<Findings | 'unchanged' | 'erased' | 'later'> {
+  const { pool, log, signal, refusedHashes } = enrolment;
   try {
-    const outcome = await pool.describe({ path: file.path, knownHash }, { signal, evenIfFull: true });
+    const outcome = await pool.describe({ path: file.path, knownHash, refusedHashes }, { signal, evenIfFull: true });
     if (outcome.kind === 'unchanged') return 'unchanged';
+    if (outcome.kind === 'refused' && outcome.code === PERSON_ERASED) {
+      // Not its name: the name may be the person's.
+      log.warn('a photo in the folder of known people shows somebody who was erased: delete it');
+      return 'erased';
+    }
     if (outcome.kind === 'refused') return refusal(outcome.message, outcome.contentHash);
     const { faces, contentHash } = outcome.photo;
     const [largest] = faces;
@@ -113,7 +133,7 @@ async function lookAtFile(
 }
 
 function tryLater({ troubles, log }: Enrolment, file: KnownFile, error: unknown): Findings | 'later' {
-  const state = `${file.imageName} ${file.size} ${file.mtimeMs}`;
+  const state = stateOf(file);
   const count = (troubles.get(state) ?? 0) + 1;
   troubles.set(state, count);
   if (error instanceof WorkerCrashError && count >= MAX_CRASHES) {

@@ -38,6 +38,7 @@ export async function identify(options: IdentifyOptions, path: string, signal: A
       model: options.model,
       threshold: options.threshold,
       galleryRevision: gallery.revision,
+      contentHash: Buffer.from(photo.contentHash, 'hex'),
     },
   };
 }

@@ -2,7 +2,10 @@ import type { EncodedPhoto, GalleryEntry, People } from '../lib/people.ts';
 
 /** Where descriptors of known photos are kept: the database, or memory when the recognizer runs alone. */
 export interface KnownPhotos
-  extends Pick<People, 'galleryRevision' | 'loadGallery' | 'listKnownPhotos' | 'recordKnownPhoto' | 'touchKnownPhoto'> {
+  extends Pick<
+    People,
+    'galleryRevision' | 'loadGallery' | 'listKnownPhotos' | 'recordKnownPhoto' | 'touchKnownPhoto' | 'listRefusedHashes'
+  > {
   /**
    * Only in memory: photos that have left the folder are not known any more. A database keeps them.
    *
@@ -31,7 +34,10 @@ export function keepKnownPhotosInMemory(): KnownPhotos {
 
     async recordKnownPhoto(photo) {
       photos.set(photo.imageName, photo);
+      return true;
     },
+
+    listRefusedHashes: async () => [],
 
     async touchKnownPhoto(imageName, file) {
       const photo = photos.get(imageName);
