@@ -159,7 +159,7 @@ export function openPeople(db: Database): People {
  * statement: the row's lock then lets revisions commit in order, and whoever writes about people does so one after the
  * other, each seeing all that was written before.
  *
- * This is the one order in which rows are locked: gallery, person (ascending), person_images, faces, images, enrolments.
+ * This is the one order in which rows are locked: gallery, enrolments, person (ascending), person_images, faces, images.
  * The two writers that do not count (outcomes of images, the rematch job) lock faces and images only; where they meet
  * another's person all the same, the deadlock (1213) has one of the two start over.
  */

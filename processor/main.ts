@@ -1,4 +1,5 @@
 import { openDatabase } from '../lib/database.ts';
+import { openEnrolments } from '../lib/enrolments.ts';
 import { serveHealth } from '../lib/health.ts';
 import { openImageQueue } from '../lib/image-queue.ts';
 import { LEASE_MS } from '../lib/image-stream.ts';
@@ -7,6 +8,7 @@ import { createLog } from '../lib/log.ts';
 import { openPeople } from '../lib/people.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { loadConfig } from './config.ts';
+import { enrolPhoto } from './enrol-photo.ts';
 import { processImage } from './process-image.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
 import { startWorker } from './worker.ts';
@@ -30,6 +32,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   const options = {
     images: openImages(db),
     people: openPeople(db),
+    enrolments: openEnrolments(db),
     recognizer,
     maxDeliveries: config.MAX_DELIVERIES,
     extendEveryMs: LEASE_MS / 3,
@@ -40,7 +43,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     queue,
     untilAvailable: recognizer.untilAvailable,
     pingDatabase: db.ping,
-    process: (lease) => processImage(lease, options),
+    process: (lease) => (lease.kind === 'enrol' ? enrolPhoto(lease, options) : processImage(lease, options)),
     concurrency: config.PROCESSOR_CONCURRENCY,
     log,
   });
