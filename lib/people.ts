@@ -51,10 +51,10 @@ export interface People {
   /**
    * Inserts or replaces what is known of a photo; its person is found by name, or made, where the photo is new.
    *
-   * @returns false when the photo is one of somebody who was erased: nothing was written
+   * @returns false when the photo must not be enrolled (refused_photos): nothing was written
    */
   recordKnownPhoto(photo: EncodedPhoto): Promise<boolean>;
-  /** SHA-256, hex, of photos that must never be enrolled from the folder: of people who were erased. */
+  /** SHA-256, hex, of photos that must never be enrolled from the folder: of people who were erased, or taken from theirs. */
   listRefusedHashes(): Promise<string[]>;
   /** The content is what it was, the file's times are not. */
   touchKnownPhoto(imageName: string, file: { fileSize: number; fileMtimeMs: number }): Promise<void>;

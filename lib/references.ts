@@ -1,6 +1,16 @@
-import { descriptorFromBytes, descriptorToBytes, type Queryable, type Row, type WriteResult } from './database.ts';
+import {
+  type Database,
+  descriptorFromBytes,
+  descriptorToBytes,
+  type Queryable,
+  type Row,
+  type WriteResult,
+} from './database.ts';
+import { PermanentError } from './errors.ts';
 import type { BoundingBox } from './images.ts';
 import { chunksOf } from './outbox.ts';
+import { bumpRevision } from './people.ts';
+import { lockPerson } from './persons.ts';
 import { distanceBetween } from './similarity.ts';
 
 export interface NewReference {
@@ -42,6 +52,11 @@ export async function addReference(connection: Queryable, reference: NewReferenc
   );
   const [rows] = await connection.query<Row[]>('SELECT id FROM person_images WHERE image_name = ?', [imageName]);
   if (rows[0] === undefined) throw new Error(`The reference ${imageName} was removed while it was being added.`);
+  await connection.query(
+    `UPDATE images SET rematch = 1
+      WHERE id IN (SELECT image_id FROM faces WHERE person_image_id = ? AND person_id <> ?)`,
+    [rows[0].id, reference.personId],
+  );
   return rows[0].id;
 }
 
@@ -74,6 +89,33 @@ export async function removeReferences(
     removed += result.affectedRows;
   }
   return removed;
+}
+
+/**
+ * Removes one reference of a person; photos that it named are decided again. One from the folder of known people is not
+ * enrolled from there again.
+ *
+ * @throws PermanentError `person_not_found` or `reference_not_found`
+ */
+export function removeReference(db: Database, personId: number, referenceId: number): Promise<void> {
+  return db.transact(async (connection) => {
+    const revision = await bumpRevision(connection);
+    await lockPerson(connection, personId);
+    await connection.query(
+      `INSERT IGNORE INTO refused_photos (content_hash)
+       SELECT content_hash FROM person_images
+        WHERE id = ? AND person_id = ? AND source = 'folder' AND content_hash IS NOT NULL`,
+      [referenceId, personId],
+    );
+    const [rows] = await connection.query<Row[]>(
+      'SELECT id FROM person_images WHERE id = ? AND person_id = ? FOR UPDATE',
+      [referenceId, personId],
+    );
+    if (rows.length === 0) {
+      throw new PermanentError('reference_not_found', `Person ${personId} has no reference ${referenceId}.`);
+    }
+    await removeReferences(connection, [referenceId], revision);
+  });
 }
 
 export interface NearReference {

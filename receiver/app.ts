@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import multipart from '@fastify/multipart';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
@@ -14,13 +15,16 @@ import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
+import { addEnrolmentRoutes } from './routes/enrolments.ts';
+import { addFacePersonRoutes } from './routes/face-person.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addImageRoutes } from './routes/images.ts';
+import { addPeopleRoutes } from './routes/people.ts';
 import { addPhotoRoute } from './routes/photo.ts';
 import { addSubmitRoutes } from './routes/submit.ts';
 
 export interface AppOptions {
-  readonly db: Pick<Database, 'ping'>;
+  readonly db: Database;
   readonly images: Images;
   readonly queue: ImageQueue;
   /** Absolute folders that photos may come from. */
@@ -46,6 +50,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setSerializerCompiler(serializerCompiler);
   answerErrors(app);
   parseEveryBodyAsJson(app);
+  await app.register(multipart);
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -60,9 +65,19 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addSubmitRoutes(api, options);
     addImageRoutes(api, options);
     addPhotoRoute(api, options);
+    addPeopleRoutes(api, options);
+    addEnrolmentRoutes(api, options);
+    addFacePersonRoutes(api, options);
   };
   await app.register(addRoutes);
   return app;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Photos may come as multipart/form-data. */
+    takesUploads?: boolean;
+  }
 }
 
 /** The reference system reads JSON whatever the Content-Type says, and plain `curl -d` sends that of a form. */
@@ -70,7 +85,9 @@ function parseEveryBodyAsJson(app: FastifyInstance): void {
   app.addHook('onRequest', async (request) => {
     const { headers } = request.raw;
     const hasBody = Number(headers['content-length']) > 0 || headers['transfer-encoding'] !== undefined;
-    if (hasBody) headers['content-type'] = 'application/json';
+    const isUpload =
+      request.routeOptions.config.takesUploads && headers['content-type']?.startsWith('multipart/form-data');
+    if (hasBody) headers['content-type'] = isUpload ? headers['content-type'] : 'application/json';
     else delete headers['content-type'];
   });
   app.removeAllContentTypeParsers();

@@ -1,4 +1,5 @@
 import { openDatabase } from '../lib/database.ts';
+import { openEnrolments } from '../lib/enrolments.ts';
 import { openImageQueue } from '../lib/image-queue.ts';
 import { openImages } from '../lib/images.ts';
 import { createLog } from '../lib/log.ts';
@@ -17,7 +18,8 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, log });
   onClose('queue', () => queue.close());
   const images = openImages(db);
-  const publishing = publishPending({ images, queue, log, signal });
+  const outboxes = { identify: images, enrol: openEnrolments(db) };
+  const publishing = publishPending({ outboxes, queue, log, signal });
   onClose('publisher', () => publishing);
 
   const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };

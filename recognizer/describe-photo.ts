@@ -8,7 +8,7 @@ import { decodePhoto } from './decode.ts';
 import { createEngine } from './engine/create-engine.ts';
 import type { DescribedFace, Engine } from './engine/engine.ts';
 import { findFaces } from './find-faces.ts';
-import { PERSON_ERASED } from './person-erased.ts';
+import { PHOTO_REFUSED } from './photo-refused.ts';
 import type { WorkerSettings } from './worker-settings.ts';
 
 // This file runs in the worker threads of worker-pool.ts: reading, decoding and inference of one photo at a time.
@@ -68,7 +68,7 @@ export async function describePhoto({ begun, ...job }: PhotoJob & { begun: Messa
     contentHash = createHash('sha256').update(file).digest('hex');
     if (contentHash === job.knownHash) return { kind: 'unchanged', contentHash };
     if (job.refusedHashes?.includes(contentHash)) {
-      throw new PermanentError(PERSON_ERASED, 'It is a photo of somebody who was erased.');
+      throw new PermanentError(PHOTO_REFUSED, 'The photo is of somebody who was erased, or was taken from its person.');
     }
     const { picture, width, height } = await decodePhoto(file, settings);
     const faces = await findFaces(engine, picture, settings);

@@ -2,7 +2,7 @@ import type { Log } from '../lib/log.ts';
 import type { KnownPhoto } from '../lib/people.ts';
 import { type KnownFile, listKnownFiles } from './known-people.ts';
 import type { KnownPhotos } from './known-photos.ts';
-import { PERSON_ERASED } from './person-erased.ts';
+import { PHOTO_REFUSED } from './photo-refused.ts';
 import { WorkerCrashError, type WorkerPool } from './worker-pool.ts';
 
 /** `person_images.image_name` holds no more characters. */
@@ -22,8 +22,8 @@ export interface Enrolment {
   readonly signal: AbortSignal;
   /** How often each state of a file could not be looked at for a reason that may pass. */
   readonly troubles: Map<string, number>;
-  /** States of files that show somebody who was erased: they are not read again. */
-  readonly erased: Set<string>;
+  /** States of files that must not be enrolled: they are not read again. */
+  readonly refused: Set<string>;
 }
 
 /**
@@ -40,7 +40,7 @@ export async function enrolFolder(enrolment: Enrolment): Promise<{ changed: numb
   let changed = photos.forgetOthers?.(new Set(files.map((file) => file.imageName))) ?? 0;
 
   const waiting = files.filter(
-    (file) => !isUpToDate(kept.get(file.imageName), file, model) && !enrolment.erased.has(stateOf(file)),
+    (file) => !isUpToDate(kept.get(file.imageName), file, model) && !enrolment.refused.has(stateOf(file)),
   );
   const refusedHashes = waiting.length > 0 ? await photos.listRefusedHashes() : [];
   const scanMs = Date.now() - started;
@@ -74,7 +74,7 @@ type FileEnrolment = Enrolment & { readonly refusedHashes: readonly string[] };
 
 /** @returns whether anything about the person's face is different now */
 async function enrolFile(enrolment: FileEnrolment, file: KnownFile, kept: KnownPhoto | undefined): Promise<boolean> {
-  const { photos, model, log, erased } = enrolment;
+  const { photos, model, log, refused } = enrolment;
   const state = { fileSize: file.size, fileMtimeMs: file.mtimeMs };
   const knownHash = kept?.model === model ? kept.contentHash : null;
   const found = await lookAtFile(enrolment, file, knownHash);
@@ -83,8 +83,8 @@ async function enrolFile(enrolment: FileEnrolment, file: KnownFile, kept: KnownP
     await photos.touchKnownPhoto(file.imageName, state);
     return false;
   }
-  if (found === 'erased') {
-    erased.add(stateOf(file));
+  if (found === 'refused') {
+    refused.add(stateOf(file));
     return false;
   }
   if (found.failure !== null) {
@@ -92,7 +92,7 @@ async function enrolFile(enrolment: FileEnrolment, file: KnownFile, kept: KnownP
   }
   const photo = { ...found, ...state, imageName: file.imageName, personName: file.personName, model };
   if (!(await photos.recordKnownPhoto(photo))) {
-    erased.add(stateOf(file));
+    refused.add(stateOf(file));
     return false;
   }
   log.debug({ image: file.imageName, person: file.personName }, 'known photo recorded');
@@ -105,15 +105,17 @@ async function lookAtFile(
   enrolment: FileEnrolment,
   file: KnownFile,
   knownHash: string | null,
-): Promise<Findings | 'unchanged' | 'erased' | 'later'> {
+): Promise<Findings | 'unchanged' | 'refused' | 'later'> {
   const { pool, log, signal, refusedHashes } = enrolment;
   try {
     const outcome = await pool.describe({ path: file.path, knownHash, refusedHashes }, { signal, evenIfFull: true });
     if (outcome.kind === 'unchanged') return 'unchanged';
-    if (outcome.kind === 'refused' && outcome.code === PERSON_ERASED) {
+    if (outcome.kind === 'refused' && outcome.code === PHOTO_REFUSED) {
       // Not its name: the name may be the person's.
-      log.warn('a photo in the folder of known people shows somebody who was erased: delete it');
-      return 'erased';
+      log.warn(
+        'a photo in the folder of known people is of somebody who was erased, or was taken from them: delete it',
+      );
+      return 'refused';
     }
     if (outcome.kind === 'refused') return refusal(outcome.message, outcome.contentHash);
     const { faces, contentHash } = outcome.photo;

@@ -33,7 +33,7 @@ export function keepGallery(options: {
   const stop = new AbortController();
   const { signal } = stop;
   const follow = followPhotos(options);
-  const enrolment = { ...options, signal, troubles: new Map<string, number>(), erased: new Set<string>() };
+  const enrolment = { ...options, signal, troubles: new Map<string, number>(), refused: new Set<string>() };
 
   const look = async () => {
     const started = Date.now();
