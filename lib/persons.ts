@@ -1,5 +1,6 @@
 import type { Database, Queryable, Row } from './database.ts';
 import { PermanentError } from './errors.ts';
+import { chunksOf } from './outbox.ts';
 import { bumpRevision, type Person } from './people.ts';
 
 export interface PersonSummary extends Person {
@@ -123,6 +124,30 @@ export function openPersons(db: Database): Persons {
         }
       }),
   };
+}
+
+/** The ids of the people of these names; those who are missing are made. */
+export async function findOrMakePeople(db: Database, names: readonly string[]): Promise<Map<string, number>> {
+  const found = await findByNames(db, names);
+  const missing = names.filter((name) => !found.has(name));
+  for (const some of chunksOf(missing)) {
+    // Another request may have made the same person in between; they are as good as ours.
+    await db.transact((connection) =>
+      connection.query('INSERT INTO person (name) VALUES ? ON DUPLICATE KEY UPDATE name = VALUES(name)', [
+        some.map((name) => [name]),
+      ]),
+    );
+  }
+  return new Map([...found, ...(await findByNames(db, missing))]);
+}
+
+async function findByNames(db: Database, names: readonly string[]): Promise<Map<string, number>> {
+  const found = new Map<string, number>();
+  for (const some of chunksOf(names)) {
+    const [rows] = await db.query<Row[]>('SELECT id, name FROM person WHERE name IN (?)', [some]);
+    for (const row of rows) found.set(row.name, row.id);
+  }
+  return found;
 }
 
 /**

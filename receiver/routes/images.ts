@@ -11,7 +11,7 @@ const boxSchema = z
   .object({ left: ratio, top: ratio, width: ratio, height: ratio })
   .describe("Ratios of the picture's width and height, origin top-left, after EXIF rotation.");
 
-const faceSchema = z.object({
+export const faceSchema = z.object({
   id: z.number().int(),
   box: boxSchema.nullable(),
   confidence: z.number().nullable().describe('0..1: is it a face? (Not: whose?)'),
