@@ -18,7 +18,7 @@ export interface UploadStore {
 
 /** An upload that is on the disk, but not yet at its place. */
 export interface ReceivedUpload {
-  /** Relative to the root: `uploads/ab/ab…​.jpg`, named by the SHA-256 of the content. */
+  /** Relative to the root: `uploads/ab/abcd….jpg`, named by the SHA-256 of the content. */
   readonly path: string;
   /** Puts it there; the same content that is there already stays. */
   keep(): Promise<void>;
@@ -34,7 +34,7 @@ const EXTENSIONS = new Map([
 ]);
 
 /** The folder cannot be written to, and will not be by itself. */
-const NOT_WRITABLE = new Set(['EROFS', 'EACCES', 'EPERM', 'ENOENT', 'ENOTDIR']);
+const NOT_WRITABLE = new Set(['EROFS', 'EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'EEXIST']);
 
 allowOnlyPhotoFormats();
 
