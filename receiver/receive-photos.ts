@@ -1,4 +1,3 @@
-import type { MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { HttpError } from './errors.ts';
 import { type ReceivedUpload, receiveUpload, type UploadStore } from './store-upload.ts';
@@ -28,28 +27,31 @@ export function carriesPhotos(request: FastifyRequest): boolean {
 export async function receivePhotos(request: FastifyRequest, store: UploadStore): Promise<ReceivedPhotos> {
   const fields = new Map<string, string>();
   const received: ReceivedUpload[] = [];
+  let failure: unknown;
   try {
-    // One byte more than is allowed tells that a file is too large; the parser itself would cut it silently.
+    // One byte more than is allowed tells that a file is too large.
     const limits = { files: MAX_FILES, fields: MAX_FIELDS, fieldSize: MAX_FIELD_BYTES, fileSize: store.maxBytes + 1 };
-    for await (const part of request.parts({ limits })) {
+    for await (const part of request.parts({ limits, throwFileSizeLimit: false })) {
       if (part.type === 'field') fields.set(part.fieldname, String(part.value));
-      else received.push(await receiveFile(part, store));
+      else {
+        if (failure === undefined) {
+          await receiveUpload(part.file, store).then(
+            (upload) => received.push(upload),
+            (error: unknown) => {
+              failure = error;
+            },
+          );
+        }
+        // Who is still sending reads no answer: what follows a failure is read and forgotten.
+        part.file.resume();
+      }
     }
+    if (failure !== undefined) throw failure;
     if (received.length === 0) throw new HttpError(400, 'no_photo', 'The form holds no file.');
     for (const upload of received) await upload.keep();
     return { paths: [...new Set(received.map(({ path }) => path))], fields };
   } catch (error) {
     await Promise.all(received.map((upload) => upload.drop()));
-    throw error;
-  }
-}
-
-async function receiveFile(part: MultipartFile, store: UploadStore): Promise<ReceivedUpload> {
-  try {
-    return await receiveUpload(part.file, store);
-  } catch (error) {
-    // A file that nobody reads on would keep the rest of the request from ever being answered.
-    part.file.resume();
     throw error;
   }
 }

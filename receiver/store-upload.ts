@@ -86,7 +86,8 @@ async function writeDown(stream: Readable, file: string, maxBytes: number): Prom
   const handle = await open(file, 'wx');
   try {
     let bytes = 0;
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
+    // A destroyed stream would stop the whole form.
+    for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       bytes += chunk.length;
       if (bytes > maxBytes) {
         throw new PermanentError(

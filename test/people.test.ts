@@ -133,7 +133,7 @@ describe('enrolment', () => {
     expect((await enrol(bea, [{ path: 'a.jpg' }], true)).codes).toEqual([null]);
     expect((await call('GET', `/v1/people/${ada}`)).body.faces).toBe(1);
     expect((await call('GET', `/v1/people/${bea}`)).body).toMatchObject({ references: [{ path: 'a.jpg' }] });
-    expect((await enrol(bea, [{ path: 'sample2.jpg', face: 1 }])).codes).toEqual([null]);
+    expect((await enrol(bea, [{ path: 'sample3.jpg', face: 1 }])).codes).toEqual([null]);
   });
 
   test('two people who are given the same face at the same moment: one of them gets it', async () => {
@@ -172,6 +172,7 @@ describe('enrolment', () => {
     for (const [files, status, code] of [
       [{ 'a.jpg': photo, 'b.jpg': text }, 422, 'image_unreadable'],
       [{ 'a.jpg': photo, 'large.jpg': large, 'c.jpg': photo }, 413, 'image_too_large'],
+      [{ 'huge.jpg': new Uint8Array(20_000_000) }, 413, 'image_too_large'],
       [{ 'empty.jpg': new Uint8Array() }, 400, 'image_empty'],
       [{}, 400, 'no_photo'],
     ] as const) {
