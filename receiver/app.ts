@@ -50,7 +50,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setSerializerCompiler(serializerCompiler);
   answerErrors(app);
   parseEveryBodyAsJson(app);
-  await app.register(multipart);
+  // Whoever stores an upload counts its bytes, and reads the rest of the form all the same.
+  await app.register(multipart, { throwFileSizeLimit: false });
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',

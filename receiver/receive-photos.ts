@@ -31,7 +31,7 @@ export async function receivePhotos(request: FastifyRequest, store: UploadStore)
   try {
     // One byte more than is allowed tells that a file is too large.
     const limits = { files: MAX_FILES, fields: MAX_FIELDS, fieldSize: MAX_FIELD_BYTES, fileSize: store.maxBytes + 1 };
-    for await (const part of request.parts({ limits, throwFileSizeLimit: false })) {
+    for await (const part of request.parts({ limits })) {
       if (part.type === 'field') fields.set(part.fieldname, String(part.value));
       else {
         if (failure === undefined) {
