@@ -10,21 +10,31 @@ export interface StreamNames {
 export const LEASE_MS = 30_000;
 const DEDUPLICATION_MS = 120_000;
 
-/** Where the ids of images to identify are published. */
-export function identifySubject({ stream }: Pick<StreamNames, 'stream'>): string {
-  return `${stream.toLowerCase()}.identify`;
+/** What is to be done: an image's faces to be identified, or a photo of a known person to be enrolled. */
+export const WORK_KINDS = ['identify', 'enrol'] as const;
+export type WorkKind = (typeof WORK_KINDS)[number];
+
+/** Where ids of images, or of enrolments, are published. */
+export function subjectOf({ stream }: Pick<StreamNames, 'stream'>, kind: WorkKind): string {
+  return `${stream.toLowerCase()}.${kind}`;
+}
+
+/** All of them. */
+export function anySubject({ stream }: Pick<StreamNames, 'stream'>): string {
+  return `${stream.toLowerCase()}.*`;
 }
 
 /** Makes the work queue and its durable consumer where they are missing, and clears away what a killed server left. */
 export async function ensureImageStream(manager: JetStreamManager, names: StreamNames): Promise<void> {
-  await ensureStream(manager, names.stream, identifySubject(names));
-  await ensureConsumer(manager, names, identifySubject(names));
+  await ensureStream(manager, names);
+  await ensureConsumer(manager, names, anySubject(names));
 }
 
-async function ensureStream(manager: JetStreamManager, stream: string, subject: string): Promise<void> {
+async function ensureStream(manager: JetStreamManager, names: StreamNames): Promise<void> {
+  const { stream } = names;
   const config = {
     name: stream,
-    subjects: [subject, subject.replace(/identify$/, 'enrol')],
+    subjects: WORK_KINDS.map((kind) => subjectOf(names, kind)),
     retention: 'workqueue' as const,
     storage: 'file' as const,
     duplicate_window: nanos(DEDUPLICATION_MS),
@@ -35,7 +45,12 @@ async function ensureStream(manager: JetStreamManager, stream: string, subject: 
 
 async function ensureConsumer(manager: JetStreamManager, names: StreamNames, subject: string): Promise<void> {
   const { stream, consumer } = names;
-  if (!(await exists(manager.consumers.info(stream, consumer)))) {
+  if (await exists(manager.consumers.info(stream, consumer))) {
+    const { config } = await manager.consumers.info(stream, consumer);
+    // A consumer of an older version hands out images only.
+    if (config.filter_subject !== subject)
+      await manager.consumers.update(stream, consumer, { filter_subject: subject });
+  } else {
     await manager.consumers.add(stream, {
       durable_name: consumer,
       ack_policy: 'explicit',

@@ -3,6 +3,7 @@ import { type Database, descriptorToBytes, type Queryable, type Row, type WriteR
 import { type FaceQuality, faceQualityToColumn } from './face-quality.ts';
 import { indexPaths, indexWaitingPaths } from './index-paths.ts';
 import { type ImageList, type ImageQuery, listImages } from './list-images.ts';
+import { chunksOf, type Outbox, openOutbox } from './outbox.ts';
 import type { Person } from './people.ts';
 import { readCandidatesOf } from './read-faces.ts';
 import { readImages } from './read-images.ts';
@@ -109,7 +110,7 @@ export type Outcome =
     }
   | { readonly status: 'unreadable' | 'failed'; readonly code: string; readonly message: string };
 
-export interface Images {
+export interface Images extends Outbox {
   /**
    * Makes a pending row for each path that has none yet, in bulk.
    *
@@ -117,16 +118,6 @@ export interface Images {
    * @returns one image for each path, in the order of `paths`
    */
   addImages(paths: readonly string[]): Promise<AcceptedImage[]>;
-  /** Notes that the queue has taken these ids. */
-  markEnqueued(ids: readonly number[]): Promise<void>;
-  /** Pending images that no queue has taken, oldest first, added at least `minAgeMs` ago. */
-  listNotEnqueued(options: { minAgeMs: number; limit: number }): Promise<number[]>;
-  /**
-   * Puts pending images that were enqueued before a time back into the outbox: the queue has lost them.
-   *
-   * @returns how many; at most 1,000 a call
-   */
-  releaseEnqueued(before: Date): Promise<number>;
   /** What a worker needs to know; null when the image was deleted. */
   findWork(id: number): Promise<{ path: string; status: ImageStatus } | null>;
   /**
@@ -145,9 +136,6 @@ export interface Images {
   countByStatus(): Promise<Record<ImageStatus, number>>;
 }
 
-/** Rows a statement; keeps a bulk insert of long paths below the smallest usual max_allowed_packet (1 MiB). */
-const ROWS_PER_STATEMENT = 500;
-
 export function openImages(db: Database): Images {
   return {
     async addImages(paths) {
@@ -164,32 +152,7 @@ export function openImages(db: Database): Images {
       });
     },
 
-    async markEnqueued(ids) {
-      for (const some of chunksOf(ids)) {
-        await db.write('UPDATE images SET enqueued_at = CURRENT_TIMESTAMP(3) WHERE id IN (?) AND enqueued_at IS NULL', [
-          some,
-        ]);
-      }
-    },
-
-    async listNotEnqueued({ minAgeMs, limit }) {
-      const [rows] = await db.query<Row[]>(
-        `SELECT id FROM images
-          WHERE status = 'pending' AND enqueued_at IS NULL
-            AND created_at <= CURRENT_TIMESTAMP(3) - INTERVAL ? MICROSECOND
-          ORDER BY id LIMIT ?`,
-        [minAgeMs * 1000, limit],
-      );
-      return rows.map((row) => row.id);
-    },
-
-    async releaseEnqueued(before) {
-      const { affectedRows } = await db.write(
-        "UPDATE images SET enqueued_at = NULL WHERE status = 'pending' AND enqueued_at < ? ORDER BY id LIMIT 1000",
-        [before],
-      );
-      return affectedRows;
-    },
+    ...openOutbox(db, 'images'),
 
     async findWork(id) {
       const [rows] = await db.query<Row[]>('SELECT path, status FROM images WHERE id = ?', [id]);
@@ -291,10 +254,4 @@ async function isOutOfDate(connection: Queryable, faces: readonly SeenFace[]): P
   if (seen.length === 0) return false;
   const [rows] = await connection.query<Row[]>('SELECT revision FROM gallery WHERE id = 1 LOCK IN SHARE MODE');
   return Math.min(...seen) < (rows[0]?.revision ?? 0);
-}
-
-function* chunksOf<Item>(items: readonly Item[]): Generator<readonly Item[]> {
-  for (let start = 0; start < items.length; start += ROWS_PER_STATEMENT) {
-    yield items.slice(start, start + ROWS_PER_STATEMENT);
-  }
 }

@@ -81,8 +81,14 @@ export interface People {
     catchUp: (read: (after: number) => Promise<GalleryChanges>) => Promise<GalleryDigest | null>,
   ): Promise<boolean | null>;
   listKnownPhotos(): Promise<KnownPhoto[]>;
-  /** Inserts or replaces what is known of a photo; its person is found by name, or made, where the photo is new. */
-  recordKnownPhoto(photo: EncodedPhoto): Promise<void>;
+  /**
+   * Inserts or replaces what is known of a photo; its person is found by name, or made, where the photo is new.
+   *
+   * @returns false when the photo must not be enrolled (refused_photos): nothing was written
+   */
+  recordKnownPhoto(photo: EncodedPhoto): Promise<boolean>;
+  /** SHA-256, hex, of photos that must never be enrolled from the folder: of people who were erased, or taken from theirs. */
+  listRefusedHashes(): Promise<string[]>;
   /** The content is what it was, the file's times are not. */
   touchKnownPhoto(imageName: string, file: { fileSize: number; fileMtimeMs: number }): Promise<void>;
   /** Whose photo this is, as the reference system asks it. */
@@ -140,6 +146,7 @@ export function openPeople(db: Database): People {
     recordKnownPhoto: (photo) =>
       db.transact(async (connection) => {
         const revision = await bumpRevision(connection);
+        if (await isRefused(connection, photo.contentHash)) return false;
         const [known] = await connection.query<Row[]>('SELECT person_id FROM person_images WHERE image_name = ?', [
           photo.imageName,
         ]);
@@ -165,7 +172,13 @@ export function openPeople(db: Database): People {
             revision,
           ],
         );
+        return true;
       }),
+
+    async listRefusedHashes() {
+      const [rows] = await db.query<Row[]>('SELECT LOWER(HEX(content_hash)) AS hash FROM refused_photos');
+      return rows.map((row) => row.hash);
+    },
 
     async touchKnownPhoto(imageName, file) {
       await db.query('UPDATE person_images SET file_size = ?, file_mtime_ms = ? WHERE image_name = ?', [
@@ -193,9 +206,14 @@ const MAX_CHANGES = 5_000;
  * Counts the gallery's revision up, in the transaction that changes the gallery, before anything else in it.
  *
  * Every writer does so: the lock on that row makes writers commit in the order of their revisions, so that whoever has
- * read revision 7 has seen everything up to 7. (On Galera, where rows are not locked on other nodes, the second of two
- * writers is refused with 1213 and starts again.) The writer then sets `person_images.revision` of each row that it
- * adds or changes, of all rows of a person whom it renames, and puts each row that it deletes into `gallery_removals`.
+ * read revision 7 has seen everything up to 7, and whoever writes about people does so one after the other. (On Galera,
+ * where rows are not locked on other nodes, the second of two writers is refused with 1213 and starts again.) The writer
+ * then sets `person_images.revision` of each row that it adds or changes, of all rows of a person whom it renames, and puts
+ * each row that it deletes into `gallery_removals`.
+ *
+ * This is the one order in which rows are locked: gallery, enrolments, person (ascending), person_images, faces, images.
+ * The two writers that do not count (outcomes of images, the rematch job) lock faces and images only; where they meet
+ * another's person all the same, the deadlock (1213) has one of the two start over.
  *
  * @returns the new revision
  */
@@ -246,12 +264,20 @@ function toGalleryEntry(row: Row): GalleryEntry {
   };
 }
 
+async function isRefused(connection: Queryable, contentHash: string | null): Promise<boolean> {
+  const [rows] = await connection.query<Row[]>('SELECT 1 FROM refused_photos WHERE content_hash = UNHEX(?)', [
+    contentHash,
+  ]);
+  return rows.length > 0;
+}
+
 async function readRevision(db: Queryable): Promise<number> {
   const [rows] = await db.query<Row[]>('SELECT revision FROM gallery WHERE id = 1');
   return rows[0]?.revision ?? 0;
 }
 
-async function findOrMakePerson(connection: Queryable, name: string): Promise<number> {
+/** The id of the person of a name, made where there is none; the row is locked. */
+export async function findOrMakePerson(connection: Queryable, name: string): Promise<number> {
   await connection.query('INSERT INTO person (name) VALUES (?) ON DUPLICATE KEY UPDATE name = VALUES(name)', [name]);
   // Read back by the unique key: insertId says nothing reliable about a row that was there already. FOR UPDATE reads
   // what is committed now, not the transaction's older snapshot, in which another starter's person may be missing.

@@ -34,6 +34,16 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   file_not_permitted: 403,
   image_too_large: 413,
   image_unreadable: 422,
+  person_not_found: 404,
+  person_exists: 409,
+  reference_not_found: 404,
+  face_not_found: 404,
+  face_erased: 409,
+  face_not_named: 409,
+  no_descriptor: 422,
+  poor_quality: 422,
+  duplicate_face: 409,
+  belongs_to_other: 409,
 };
 
 /** What Fastify itself refuses, in our codes. */

@@ -1,4 +1,5 @@
 import { openDatabase } from '../lib/database.ts';
+import { openEnrolments } from '../lib/enrolments.ts';
 import { openEvents } from '../lib/events.ts';
 import { openFaces } from '../lib/faces.ts';
 import { openImageQueue } from '../lib/image-queue.ts';
@@ -23,7 +24,8 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   onClose('events', () => events.close());
   const images = openImages(db);
   const faces = openFaces(db);
-  const publishing = publishPending({ images, queue, log, signal });
+  const outboxes = { identify: images, enrol: openEnrolments(db) };
+  const publishing = publishPending({ outboxes, queue, log, signal });
   onClose('publisher', () => publishing);
   const indexing = indexPathsOfOlderVersions({ images, log, signal });
   onClose('path index', () => indexing);

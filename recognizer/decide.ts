@@ -1,7 +1,7 @@
-import { CANDIDATE_LIMIT } from '../lib/similarity.ts';
+import { CANDIDATE_LIMIT, distanceBetween } from '../lib/similarity.ts';
 import { MAX_CANDIDATES } from '../lib/stored-candidates.ts';
 import { assign } from './assign.ts';
-import { distanceBetween, type NearPerson } from './gallery.ts';
+import type { NearPerson } from './gallery.ts';
 
 /** A face whose person is to be decided. */
 export interface ProbeFace {

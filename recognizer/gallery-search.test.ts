@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { GalleryEntry } from '../lib/people.ts';
-import { distanceBetween } from './gallery.ts';
+import { distanceBetween } from '../lib/similarity.ts';
 import { createGallerySearch, EXACT_FACES, type GallerySearch } from './gallery-search.ts';
 import { createSyntheticFaces } from './synthetic-faces.ts';
 

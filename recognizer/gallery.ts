@@ -43,13 +43,3 @@ export function createGallery(search: GallerySearch = createGallerySearch()): Ga
       })),
   };
 }
-
-/** Euclidean, of two descriptors of 128 floats and of one model. */
-export function distanceBetween(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) {
-    const difference = (a[i] ?? 0) - (b[i] ?? 0);
-    sum += difference * difference;
-  }
-  return Math.sqrt(sum);
-}

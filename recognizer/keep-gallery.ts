@@ -48,7 +48,7 @@ export function keepGallery(options: {
       await gallery.follow();
     },
   };
-  const enrolment = { ...options, signal, troubles: new Map<string, number>() };
+  const enrolment = { ...options, signal, troubles: new Map<string, number>(), refused: new Set<string>() };
 
   const look = async () => {
     const started = Date.now();

@@ -50,7 +50,10 @@ export function keepKnownPhotosInMemory(): KnownPhotos {
     async recordKnownPhoto(photo) {
       revision++;
       photos.set(photo.imageName, { ...photo, revision });
+      return true;
     },
+
+    listRefusedHashes: async () => [],
 
     async touchKnownPhoto(imageName, file) {
       const photo = photos.get(imageName);
