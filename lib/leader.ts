@@ -131,7 +131,8 @@ function openBucket({ url, bucket, leaseMs, log }: LeaderOptions): Bucket {
 
   const kept = keepConnected({
     url,
-    log,
+    // That NATS is away is the queue's to say, once.
+    log: log.child({}, { level: 'error' }),
     async prepare(connection) {
       const manager = await jetstreamManager(connection);
       const madeAt = await ensureBucket(manager, { stream, subject, leaseMs });
