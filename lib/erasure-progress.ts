@@ -70,6 +70,7 @@ export function advanceErasure<Result>(
     const erasure = await readErasure(connection, personId);
     if (erasure === null || 'receipt' in erasure) return null;
     const result = await work(connection, revision, erasure.progress);
+    // Work that ended the erasure has put the receipt in the place of the progress.
     await connection.query(
       "UPDATE erasures SET receipt = ? WHERE person_id = ? AND JSON_EXTRACT(receipt, '$.progress') IS NOT NULL",
       [JSON.stringify({ progress: erasure.progress }), personId],

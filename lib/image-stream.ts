@@ -45,12 +45,8 @@ async function ensureStream(manager: JetStreamManager, names: StreamNames): Prom
 
 async function ensureConsumer(manager: JetStreamManager, names: StreamNames, subject: string): Promise<void> {
   const { stream, consumer } = names;
-  if (await exists(manager.consumers.info(stream, consumer))) {
-    const { config } = await manager.consumers.info(stream, consumer);
-    // A consumer of an older version hands out images only.
-    if (config.filter_subject !== subject)
-      await manager.consumers.update(stream, consumer, { filter_subject: subject });
-  } else {
+  await removeOldConsumer(manager, names, subject);
+  if (!(await exists(manager.consumers.info(stream, consumer)))) {
     await manager.consumers.add(stream, {
       durable_name: consumer,
       ack_policy: 'explicit',
@@ -61,6 +57,18 @@ async function ensureConsumer(manager: JetStreamManager, names: StreamNames, sub
     });
   }
   await removeLeftovers(manager, names, subject);
+}
+
+/**
+ * A consumer of the version before hands out images only. It is made anew: a 2.9 server accepts a change of the filter,
+ * and then hands out nothing at all. What is in hand is handed out twice, which is harmless.
+ */
+async function removeOldConsumer(manager: JetStreamManager, names: StreamNames, subject: string): Promise<void> {
+  const { stream, consumer } = names;
+  const info = manager.consumers.info(stream, consumer);
+  if (!(await exists(info)) || (await info).config.filter_subject === subject) return;
+  // Another service that starts may have been quicker.
+  await exists(manager.consumers.delete(stream, consumer));
 }
 
 /**

@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Row } from '../lib/database.ts';
@@ -349,6 +351,39 @@ describe('faces', () => {
     expect(enrolments).toEqual([{ person_id: target }]);
     expect((await call('GET', '/v1/people?q=Merge')).body.people).toHaveLength(1);
   });
+});
+
+test('faceflow people: add, list, rename, merge, erase', async () => {
+  const faceflow = async (...args: string[]) => {
+    const cli = join(import.meta.dirname, '../dist/cli/main.js');
+    const { PATH } = process.env;
+    const env = { PATH, FACEFLOW_URL: services.url };
+    return promisify(execFile)(process.execPath, [cli, 'people', ...args], { env }).then(
+      ({ stdout }) => ({ code: 0, stdout, stderr: '' }),
+      ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
+    );
+  };
+  const added = await faceflow(
+    'add',
+    'Petra',
+    join(services.photos, 'e.jpg'),
+    join(services.photos, 'text.jpg'),
+    '--force',
+  );
+  expect(added.code).toBe(1);
+  expect(added.stdout).toContain('text.jpg: image_unreadable');
+  expect(added.stdout).toMatch(/Petra \(person \d+\): 1 enrolled, 1 refused/);
+  expect((await faceflow('rename', 'Petra', 'Petra B')).stdout).toContain('Petra B');
+  await faceflow('add', 'Petra C', join(services.photos, 'd.jpg'), '--force');
+  const merged = await faceflow('merge', 'Petra B', 'Petra C', '--json');
+  expect(JSON.parse(merged.stdout)).toMatchObject({ name: 'Petra B', faces: 2 });
+  expect((await faceflow('list', 'petra')).stdout).toContain('Petra B\t2 references');
+  expect(JSON.parse((await faceflow('erase', 'Petra B', '--json')).stdout)).toMatchObject({ references: 2, files: 2 });
+  expect(await faceflow('rename', 'Petra B', 'x')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('There is nobody named Petra B.'),
+  });
+  expect((await faceflow('list', 'petra', '--json')).stdout).toBe('{"people":[]}\n');
 });
 
 test('where uploads cannot be stored, it says so and takes paths all the same', async () => {
