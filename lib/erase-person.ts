@@ -167,7 +167,7 @@ async function forgetCandidate(connection: Queryable, personId: number, after: n
     await connection.query('UPDATE faces SET candidates = ? WHERE id = ?', [others, row.id]);
   }
   for (const some of chunksOf(rows.map((row) => row.image_id as number))) {
-    await connection.query('UPDATE images SET rematch = 1 WHERE id IN (?)', [some]);
+    await connection.query('UPDATE images SET rematch = GREATEST(rematch, 1) WHERE id IN (?)', [some]);
   }
 }
 

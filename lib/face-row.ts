@@ -58,5 +58,5 @@ export function faceNotFound(id: number): PermanentError {
 /** The image's answer follows from its faces at once; what the change means for its other faces, a job finds out. */
 export async function bringImageUpToDate(connection: Queryable, imageId: number): Promise<void> {
   await updateImageSummary(connection, imageId);
-  await connection.query('UPDATE images SET rematch = 1 WHERE id = ?', [imageId]);
+  await connection.query('UPDATE images SET rematch = 2 WHERE id = ?', [imageId]);
 }

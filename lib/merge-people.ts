@@ -23,16 +23,21 @@ export function mergePeople(db: Database, target: number, sources: readonly numb
       revision,
       others,
     ]);
+    await markImagesOf(connection, others, 2);
+    await markImagesOf(connection, [target], 1);
     await connection.query('UPDATE faces SET person_id = ? WHERE person_id IN (?)', [target, others]);
     await moveRejections(connection, target, others);
     await connection.query('UPDATE images SET person = ? WHERE person IN (?)', [target, others]);
-    await connection.query(
-      'UPDATE images SET rematch = 1 WHERE id IN (SELECT image_id FROM faces WHERE person_id = ?)',
-      [target],
-    );
     await connection.query('UPDATE person SET revision = ? WHERE id = ?', [revision, target]);
     await connection.query('DELETE FROM person WHERE id IN (?)', [others]);
   });
+}
+
+function markImagesOf(connection: Queryable, people: readonly number[], mark: 1 | 2): Promise<unknown> {
+  return connection.query(
+    'UPDATE images SET rematch = GREATEST(rematch, ?) WHERE id IN (SELECT image_id FROM faces WHERE person_id IN (?))',
+    [mark, people],
+  );
 }
 
 async function moveRejections(connection: Queryable, target: number, others: readonly number[]): Promise<void> {

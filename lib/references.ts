@@ -59,7 +59,7 @@ export async function addReference(connection: Queryable, reference: NewReferenc
   const [rows] = await connection.query<Row[]>('SELECT id FROM person_images WHERE image_name = ?', [imageName]);
   if (rows[0] === undefined) throw new Error(`The reference ${imageName} was removed while it was being added.`);
   await connection.query(
-    `UPDATE images SET rematch = 1
+    `UPDATE images SET rematch = GREATEST(rematch, 1)
       WHERE id IN (SELECT image_id FROM faces WHERE person_image_id = ? AND person_id <> ?)`,
     [rows[0].id, reference.personId],
   );
@@ -81,7 +81,7 @@ export async function removeReferences(
   let removed = 0;
   for (const some of chunksOf(ids)) {
     await connection.query(
-      'UPDATE images SET rematch = 1 WHERE id IN (SELECT image_id FROM faces WHERE person_image_id IN (?))',
+      'UPDATE images SET rematch = GREATEST(rematch, 1) WHERE id IN (SELECT image_id FROM faces WHERE person_image_id IN (?))',
       [some],
     );
     await connection.query(

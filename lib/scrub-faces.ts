@@ -39,7 +39,7 @@ export async function scrubFaces(
   await connection.query(`UPDATE faces SET ${FORGOTTEN} WHERE id IN (?)`, [ids]);
   const imageIds = [...new Set(rows.map((row) => row.image_id as number))];
   for (const imageId of imageIds) await updateImageSummary(connection, imageId);
-  await connection.query('UPDATE images SET rematch = 1 WHERE id IN (?)', [imageIds]);
+  await connection.query('UPDATE images SET rematch = 2 WHERE id IN (?)', [imageIds]);
   return {
     faceIds: rows.map((row) => row.id),
     imageIds,

@@ -12,7 +12,7 @@ const errors = { '4xx': errorReplySchema, '5xx': errorReplySchema };
 
 /** What people say about a face. */
 export function addFacePersonRoutes(app: App, options: AppOptions): void {
-  const { db } = options;
+  const { db, events } = options;
   app.put(
     '/v1/faces/:id/person',
     {
@@ -44,6 +44,7 @@ export function addFacePersonRoutes(app: App, options: AppOptions): void {
       }
       const person = personId ?? name ?? '';
       const named = await nameFace(db, params.id, { person, enrol, forced: force });
+      events.publish({ kind: 'person.changed', personId: named.personId });
       const face = await readFace(options, named.imageId, params.id);
       return { ...face, enrolled: named.referenceId !== null, reason: named.refusal };
     },

@@ -120,7 +120,7 @@ function addReading(app: App, persons: Persons): void {
   );
 }
 
-function addChanging(app: App, { db }: AppOptions, persons: Persons): void {
+function addChanging(app: App, { db, events }: AppOptions, persons: Persons): void {
   app.post(
     '/v1/people',
     {
@@ -133,6 +133,7 @@ function addChanging(app: App, { db }: AppOptions, persons: Persons): void {
     },
     async ({ body }, reply) => {
       const id = await persons.addPerson(body.name, body.threshold ?? null);
+      events.publish({ kind: 'person.changed', personId: id });
       return reply.status(201).send(await readPerson(persons, id));
     },
   );
@@ -153,6 +154,7 @@ function addChanging(app: App, { db }: AppOptions, persons: Persons): void {
         ...(name === undefined ? {} : { name }),
         ...(threshold === undefined ? {} : { threshold }),
       });
+      events.publish({ kind: 'person.changed', personId: params.id });
       return readPerson(persons, params.id);
     },
   );
@@ -170,12 +172,15 @@ function addChanging(app: App, { db }: AppOptions, persons: Persons): void {
     },
     async ({ params, body }) => {
       await mergePeople(db, params.id, body.people);
+      for (const personId of body.people)
+        if (personId !== params.id) events.publish({ kind: 'person.removed', personId });
+      events.publish({ kind: 'person.changed', personId: params.id });
       return readPerson(persons, params.id);
     },
   );
 }
 
-function addRemoving(app: App, { db, roots }: AppOptions): void {
+function addRemoving(app: App, { db, events, roots }: AppOptions): void {
   app.delete(
     '/v1/people/:id',
     {
@@ -194,6 +199,7 @@ function addRemoving(app: App, { db, roots }: AppOptions): void {
         isUpload,
         deleteUpload: (path) => deleteUpload(path, { root: roots[0] ?? '' }),
       });
+      events.publish({ kind: 'person.removed', personId: params.id });
       return { ...receipt, folderPhotos: folderPhotos === null ? null : [...folderPhotos] };
     },
   );
@@ -210,6 +216,7 @@ function addRemoving(app: App, { db, roots }: AppOptions): void {
     },
     async ({ params }, reply) => {
       await removeReference(db, params.id, params.reference);
+      events.publish({ kind: 'person.changed', personId: params.id });
       return reply.status(204).send(null);
     },
   );
