@@ -1,6 +1,6 @@
 import { similarityOf } from '../lib/similarity.ts';
 import type { Candidate, Match } from '../proto/face.ts';
-import { type DecidedFace, decide, type ProbeFace, type ThresholdFor } from './decide.ts';
+import { type DecidedCandidate, type DecidedFace, decide, type ProbeFace, type ThresholdFor } from './decide.ts';
 import type { Gallery, NearPerson } from './gallery.ts';
 import type { DecisionRulesKeeper } from './keep-decision-rules.ts';
 
@@ -27,6 +27,6 @@ export function toMatch({ personId, personName, imageName, personImageId, distan
   return { personId, personName, imageName, personImageId, distance, similarity: similarityOf(distance) };
 }
 
-export function toCandidate({ personId, personImageId, distance }: NearPerson): Candidate {
-  return { personId, personImageId, distance };
+export function toCandidate({ personId, personImageId, distance, threshold }: DecidedCandidate): Candidate {
+  return { personId, personImageId, distance, threshold };
 }
