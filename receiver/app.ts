@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
+import multipart from '@fastify/multipart';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
@@ -17,20 +18,23 @@ import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
+import type { RecognizerClient } from './recognizer-client.ts';
 import { addEventRoute } from './routes/events.ts';
 import { addFaceRoutes } from './routes/faces.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addImageRoutes } from './routes/images.ts';
 import { addJobRoute } from './routes/jobs.ts';
 import { addPhotoRoute } from './routes/photo.ts';
+import { addSearchRoute } from './routes/search.ts';
 import { addSubmitRoutes } from './routes/submit.ts';
 
 export interface AppOptions {
-  readonly db: Pick<Database, 'ping' | 'query'>;
+  readonly db: Database;
   readonly images: Images;
   readonly faces: Faces;
   readonly queue: ImageQueue;
   readonly events: Events;
+  readonly recognizer: RecognizerClient;
   /** Absolute folders that photos may come from. */
   readonly roots: readonly string[];
   /** What is shown at all: bytes of a photo's file, and its width × height. */
@@ -54,6 +58,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setSerializerCompiler(serializerCompiler);
   answerErrors(app);
   parseEveryBodyAsJson(app);
+  await app.register(multipart);
   closeUnusedConnections(app);
   await app.register(swagger, {
     openapi: {
@@ -72,6 +77,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addFaceRoutes(api, options);
     addEventRoute(api, options);
     addJobRoute(api, options);
+    addSearchRoute(api, options);
   };
   await app.register(addRoutes);
   return app;
@@ -93,12 +99,21 @@ function closeUnusedConnections(app: FastifyInstance): void {
   });
 }
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Photos may come as multipart/form-data. */
+    takesUploads?: boolean;
+  }
+}
+
 /** The reference system reads JSON whatever the Content-Type says, and plain `curl -d` sends that of a form. */
 function parseEveryBodyAsJson(app: FastifyInstance): void {
   app.addHook('onRequest', async (request) => {
     const { headers } = request.raw;
     const hasBody = Number(headers['content-length']) > 0 || headers['transfer-encoding'] !== undefined;
-    if (hasBody) headers['content-type'] = 'application/json';
+    const isUpload =
+      request.routeOptions.config.takesUploads && headers['content-type']?.startsWith('multipart/form-data');
+    if (hasBody) headers['content-type'] = isUpload ? headers['content-type'] : 'application/json';
     else delete headers['content-type'];
   });
   app.removeAllContentTypeParsers();

@@ -18,12 +18,20 @@ export const errorReplySchema = z.object({ error: errorSchema });
 export class HttpError extends Error {
   readonly status: number;
   readonly code: string;
+  /** For the header Retry-After. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(status: number, code: string, message: string) {
-    super(message);
+  constructor(
+    status: number,
+    code: string,
+    message: string,
+    options: { cause?: unknown; retryAfterSeconds?: number } = {},
+  ) {
+    super(message, options);
     this.name = 'HttpError';
     this.status = status;
     this.code = code;
+    this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }
 
@@ -34,12 +42,15 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   file_not_permitted: 403,
   image_too_large: 413,
   image_unreadable: 422,
+  image_empty: 422,
+  image_format_unsupported: 422,
 };
 
 /** What Fastify itself refuses, in our codes. */
 const CODE_OF_FASTIFY: Readonly<Record<string, string>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid_content_length',
+  FST_REQ_FILE_TOO_LARGE: 'image_too_large',
   FST_ERR_BAD_URL: 'invalid_url',
 };
 
@@ -65,6 +76,7 @@ export function toApiError(error: unknown, requestId: string): { status: number;
 export function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler((error: unknown, request: FastifyRequest, reply: FastifyReply) => {
     const { status, body } = toApiError(error, request.id);
+    if (error instanceof HttpError && error.retryAfterSeconds) reply.header('retry-after', error.retryAfterSeconds);
     if (status >= 500) request.log.error({ err: error, requestId: request.id }, messageOf(error));
     return reply.status(status).send({ error: body });
   });

@@ -8,6 +8,7 @@ import { loadOrExit, run } from '../lib/run.ts';
 import { buildApp } from './app.ts';
 import { loadConfig } from './config.ts';
 import { publishPending } from './publish-pending.ts';
+import { openRecognizerClient } from './recognizer-client.ts';
 
 const config = loadOrExit(() => loadConfig(process.env));
 const log = createLog('receiver', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
@@ -20,13 +21,18 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   onClose('queue', () => queue.close());
   const events = openEvents({ url: config.NATS_URL, stream: config.EVENTS_STREAM, log });
   onClose('events', () => events.close());
+  const recognizer = openRecognizerClient({
+    address: config.RECOGNIZER_ADDRESS,
+    timeoutMs: config.RECOGNIZER_TIMEOUT_MS,
+  });
+  onClose('recognizer client', () => recognizer.close());
   const images = openImages(db);
   const faces = openFaces(db);
   const publishing = publishPending({ images, queue, log, signal });
   onClose('publisher', () => publishing);
 
   const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };
-  const app = await buildApp({ db, images, faces, queue, events, roots: config.IMAGE_ROOTS, limits, log });
+  const app = await buildApp({ db, images, faces, queue, events, recognizer, roots: config.IMAGE_ROOTS, limits, log });
   await app.listen({ host: config.HOST, port: config.RECEIVER_PORT });
   onClose('http', () => app.close());
   log.info({ roots: config.IMAGE_ROOTS }, 'photos are accepted from these folders');
