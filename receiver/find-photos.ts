@@ -32,8 +32,8 @@ export interface ScanOptions {
 }
 
 const PAGE = 4_000;
-/** Comparisons until other requests get their turn: about 10 ms. */
-const BETWEEN_TURNS = 50_000;
+/** Of work, ms, until other requests get their turn; comparing one face with a page is not interrupted. */
+const TURN_MS = 10;
 
 /** Compares faces with every stored one of their model, exactly. Needs memory for one page, however many there are. */
 export async function findPhotos(db: Queryable, options: ScanOptions): Promise<FaceScan> {
@@ -41,19 +41,18 @@ export async function findPhotos(db: Queryable, options: ScanOptions): Promise<F
   const until = performance.now() + maxMs;
   const found = probes.map(({ descriptor, limit }) => ({ descriptor, nearest: keepNearest(count, limit) }));
   let faces = 0;
-  let compared = 0;
   let upTo: number | null = Number.MAX_SAFE_INTEGER;
   while (upTo !== null && faces < maxFaces && performance.now() < until) {
     signal.throwIfAborted();
     const block = await readFaceBlock(db, model, upTo, Math.min(PAGE, maxFaces - faces));
+    let turn = performance.now();
     for (const { descriptor, nearest } of found) {
       for (const [index, faceId] of block.faceIds.entries()) {
         nearest.add(faceId, block.imageIds[index] as number, squaredDistance(descriptor, 0, block.descriptors, index));
       }
-      compared += block.faceIds.length;
-      if (compared < BETWEEN_TURNS) continue;
+      if (performance.now() - turn < TURN_MS) continue;
       await setImmediate();
-      compared = 0;
+      turn = performance.now();
     }
     faces += block.faceIds.length;
     upTo = block.next;
