@@ -147,6 +147,15 @@ export function openPeople(db: Database): People {
   };
 }
 
+/**
+ * Counts a change of the gallery, and gives the revision to stamp on what changes. It must be a transaction's first
+ * statement: the row's lock then lets revisions commit in order.
+ */
+export async function bumpRevision(connection: Queryable): Promise<number> {
+  await connection.query('UPDATE gallery SET revision = revision + 1 WHERE id = 1');
+  return readRevision(connection);
+}
+
 async function readRevision(db: Queryable): Promise<number> {
   const [rows] = await db.query<Row[]>('SELECT revision FROM gallery WHERE id = 1');
   return rows[0]?.revision ?? 0;

@@ -19,6 +19,7 @@ import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
 import type { RecognizerClient } from './recognizer-client.ts';
+import { addCalibrationRoutes } from './routes/calibration.ts';
 import { addEventRoute } from './routes/events.ts';
 import { addFaceRoutes } from './routes/faces.ts';
 import { addHealthRoutes } from './routes/health.ts';
@@ -78,6 +79,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addEventRoute(api, options);
     addJobRoute(api, options);
     addSearchRoute(api, options);
+    addCalibrationRoutes(api, options);
   };
   await app.register(addRoutes);
   return app;

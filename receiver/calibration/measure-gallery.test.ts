@@ -56,7 +56,7 @@ test('of many pairs an even sample is kept, the same every time, and others get 
   clearInterval(timer);
   expect(turns).toBeGreaterThan(2);
   expect(first.pairCounts.impostor).toBe((400 * 399) / 2 - 200);
-  expect(first.pairs.impostor.length).toBeGreaterThan(40_000);
-  expect(first.pairs.impostor.length).toBeLessThan(60_000);
+  expect(first.pairs.impostor.length).toBeGreaterThan(20_000);
+  expect(first.pairs.impostor.length).toBeLessThan(30_000);
   expect(await measureGallery(references, probes)).toEqual(first);
 });
