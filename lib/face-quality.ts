@@ -34,3 +34,14 @@ export function faceQualityFromColumn(column: unknown): FaceQuality | null {
 export function faceQualityToColumn(quality: FaceQuality | null): string | null {
   return quality && JSON.stringify(quality);
 }
+
+/**
+ * With these a face is taken for somebody else's more often than others are. In the dark, and where the detector is in
+ * doubt, a face is only recognised less often, which harms nobody.
+ */
+const MISLEADING: readonly QualityReason[] = ['SMALL_BOUNDING_BOX', 'LOW_SHARPNESS', 'EXTREME_POSE'];
+
+/** Why a face would make a bad reference, that strangers come near to; empty when nothing speaks against it. */
+export function findMisleading(reasons: readonly string[]): QualityReason[] {
+  return MISLEADING.filter((reason) => reasons.includes(reason));
+}

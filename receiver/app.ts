@@ -20,11 +20,14 @@ import type { Log } from '../lib/log.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
 import type { RecognizerClient } from './recognizer-client.ts';
 import { addCalibrationRoutes } from './routes/calibration.ts';
+import { addEnrolmentRoutes } from './routes/enrolments.ts';
 import { addEventRoute } from './routes/events.ts';
+import { addFacePersonRoutes } from './routes/face-person.ts';
 import { addFaceRoutes } from './routes/faces.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addImageRoutes } from './routes/images.ts';
 import { addJobRoute } from './routes/jobs.ts';
+import { addPeopleRoutes } from './routes/people.ts';
 import { addPhotoRoute } from './routes/photo.ts';
 import { addSearchRoute } from './routes/search.ts';
 import { addSubmitRoutes } from './routes/submit.ts';
@@ -59,8 +62,9 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setSerializerCompiler(serializerCompiler);
   answerErrors(app);
   parseEveryBodyAsJson(app);
-  await app.register(multipart);
   closeUnusedConnections(app);
+  // Whoever stores an upload counts its bytes, and reads the rest of the form all the same.
+  await app.register(multipart, { throwFileSizeLimit: false });
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -75,9 +79,12 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addSubmitRoutes(api, options);
     addImageRoutes(api, options);
     addPhotoRoute(api, options);
-    addFaceRoutes(api, options);
     addEventRoute(api, options);
     addJobRoute(api, options);
+    addFaceRoutes(api, options);
+    addPeopleRoutes(api, options);
+    addEnrolmentRoutes(api, options);
+    addFacePersonRoutes(api, options);
     addSearchRoute(api, options);
     addCalibrationRoutes(api, options);
   };

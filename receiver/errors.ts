@@ -44,13 +44,22 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   image_unreadable: 422,
   image_empty: 422,
   image_format_unsupported: 422,
+  person_not_found: 404,
+  person_exists: 409,
+  reference_not_found: 404,
+  face_not_found: 404,
+  face_erased: 409,
+  face_not_named: 409,
+  no_descriptor: 422,
+  poor_quality: 422,
+  duplicate_face: 409,
+  belongs_to_other: 409,
 };
 
 /** What Fastify itself refuses, in our codes. */
 const CODE_OF_FASTIFY: Readonly<Record<string, string>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid_content_length',
-  FST_REQ_FILE_TOO_LARGE: 'image_too_large',
   FST_ERR_BAD_URL: 'invalid_url',
 };
 

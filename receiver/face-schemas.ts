@@ -26,6 +26,7 @@ export const qualitySchema = z
 
 const candidatesSchema = z
   .array(z.object({ person: personSchema, distance: z.number(), similarity: z.number() }))
+  .readonly()
   .nullable()
   .describe('The nearest people, at most 5, nearest first; null: decided before they were kept.');
 

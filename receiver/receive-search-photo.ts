@@ -19,7 +19,7 @@ export async function receiveSearchPhoto(
 ): Promise<{ file: Buffer; fields: Record<string, string> }> {
   const fields: Record<string, string> = {};
   let file: Buffer | undefined;
-  // One byte more than is allowed tells that a file is too large; of larger ones the parser itself says so.
+  // One byte more than is allowed tells that a file is too large; the parser itself cuts it silently.
   const limits = { files: 1, fields: MAX_FIELDS, fieldSize: MAX_FIELD_BYTES, fileSize: maxBytes + 1 };
   for await (const part of request.parts({ limits })) {
     if (part.type === 'field') fields[part.fieldname] = String(part.value);

@@ -23,10 +23,16 @@ export function revisionOf({ gallery, rules }: Naming): number {
   return Math.min(gallery.revision, rules.revision);
 }
 
-export function toMatch({ personId, personName, imageName, personImageId, distance }: NearPerson): Match {
-  return { personId, personName, imageName, personImageId, distance, similarity: similarityOf(distance) };
+export function toMatch(person: NearPerson): Match {
+  const { personName, imageName, distance } = person;
+  return { ...idsOf(person), personName, imageName, distance, similarity: similarityOf(distance) };
 }
 
-export function toCandidate({ personId, personImageId, distance, threshold }: DecidedCandidate): Candidate {
-  return { personId, personImageId, distance, threshold };
+export function toCandidate(person: DecidedCandidate): Candidate {
+  return { ...idsOf(person), distance: person.distance, threshold: person.threshold };
+}
+
+/** Ids that no database has given are told nobody. */
+function idsOf({ personId, personImageId }: NearPerson) {
+  return { personId: Math.max(0, personId), personImageId: Math.max(0, personImageId) };
 }

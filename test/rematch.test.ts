@@ -42,7 +42,7 @@ beforeAll(async () => {
   for (const name of ['mirrored', 'smaller']) {
     await VARIANTS[name]?.(sharp(samplePhoto(1))).toFile(join(folder, `${name}.jpg`));
   }
-  await copyFile(samplePhoto(4), join(folder, 'other.jpg'));
+  await copyFile(samplePhoto(6), join(folder, 'other.jpg'));
   database = await createDatabase();
   db = openDatabase(database.url);
   images = openImages(db);
