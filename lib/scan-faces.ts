@@ -55,7 +55,8 @@ export function packDescriptors(stored: readonly Buffer[]): Float32Array {
 
 /** Squared Euclidean distance of two descriptors in blocks; allocates nothing. @param atA, atB index of the face */
 export function squaredDistance(a: Float32Array, atA: number, b: Float32Array, atB: number): number {
-  const [startA, startB] = [atA * FLOATS, atB * FLOATS];
+  const startA = atA * FLOATS;
+  const startB = atB * FLOATS;
   let sum = 0;
   for (let i = 0; i < FLOATS; i++) {
     const difference = (a[startA + i] as number) - (b[startB + i] as number);

@@ -42,7 +42,6 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   file_not_permitted: 403,
   image_too_large: 413,
   image_unreadable: 422,
-  image_empty: 422,
   image_format_unsupported: 422,
   person_not_found: 404,
   person_exists: 409,

@@ -47,8 +47,9 @@ export async function findPhotos(db: Queryable, options: ScanOptions): Promise<F
     const block = await readFaceBlock(db, model, upTo, Math.min(PAGE, maxFaces - faces));
     let turn = performance.now();
     for (const { descriptor, nearest } of found) {
-      for (const [index, faceId] of block.faceIds.entries()) {
-        nearest.add(faceId, block.imageIds[index] as number, squaredDistance(descriptor, 0, block.descriptors, index));
+      for (let index = 0; index < block.faceIds.length; index++) {
+        const squared = squaredDistance(descriptor, 0, block.descriptors, index);
+        nearest.add(block.faceIds[index] as number, block.imageIds[index] as number, squared);
       }
       if (performance.now() - turn < TURN_MS) continue;
       await setImmediate();
