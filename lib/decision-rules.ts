@@ -1,4 +1,5 @@
-import { type Database, descriptorFromBytes, type Row } from './database.ts';
+import { type Database, descriptorFromBytes, type Queryable, type Row } from './database.ts';
+import { bumpRevision } from './people.ts';
 
 /** What people have said that decides whose a face is, besides the references. */
 export interface StoredRules {
@@ -55,4 +56,37 @@ export function openDecisionRules(db: Pick<Database, 'query'>): DecisionRulesTab
       };
     },
   };
+}
+
+/** The thresholds that people have set; null: none. */
+export interface SetThresholds {
+  readonly gallery: number | null;
+  /** Null also when nobody was asked for, or is there. */
+  readonly person: number | null;
+}
+
+/** @param personId of whom it is wanted too; 0: of nobody. @returns null when there is no such person */
+export async function readThresholds(db: Queryable, personId: number): Promise<SetThresholds | null> {
+  const [rows] = await db.query<Row[]>('SELECT threshold FROM gallery WHERE id = 1');
+  const gallery: number | null = rows[0]?.threshold ?? null;
+  if (personId === 0) return { gallery, person: null };
+  const [people] = await db.query<Row[]>('SELECT threshold FROM person WHERE id = ?', [personId]);
+  return people[0] === undefined ? null : { gallery, person: people[0].threshold };
+}
+
+/**
+ * Sets the largest distance that counts as the same person, for all who have none of their own.
+ *
+ * @param threshold 0..CANDIDATE_LIMIT; null: that of the recognizer's configuration
+ * @returns the gallery's revision from which on it holds
+ */
+export function setGalleryThreshold(db: Database, threshold: number | null): Promise<number> {
+  return db.transact(async (connection) => {
+    const revision = await bumpRevision(connection);
+    await connection.query('UPDATE gallery SET threshold = ?, threshold_revision = ? WHERE id = 1', [
+      threshold,
+      revision,
+    ]);
+    return revision;
+  });
 }

@@ -51,6 +51,13 @@ export function boxOf(row: Row): Face['box'] {
   return { left: row.box_left, top: row.box_top, width: row.box_width, height: row.box_height };
 }
 
+/** By the ids of those who are there. */
+export async function readPersonNames(db: Queryable, ids: readonly number[]): Promise<Map<number, string>> {
+  if (ids.length === 0) return new Map();
+  const [rows] = await db.query<Row[]>('SELECT id, name FROM person WHERE id IN (?)', [ids]);
+  return new Map(rows.map((row) => [row.id, row.name]));
+}
+
 /**
  * The candidates of the faces of one image, by the face's id, with one statement for all their names. People who are gone
  * are left out; null: the face was decided before candidates were kept.
@@ -61,9 +68,7 @@ export async function readCandidatesOf(db: Queryable, imageId: number): Promise<
     rows.map((row) => [row.id, storedCandidatesFrom(row.candidates)]),
   );
   const ids = [...new Set([...stored.values()].flatMap((some) => some ?? []).map(({ personId }) => personId))];
-  const [people] =
-    ids.length === 0 ? [[]] : await db.query<Row[]>('SELECT id, name FROM person WHERE id IN (?)', [ids]);
-  const nameOf = new Map<number, string>(people.map((row) => [row.id, row.name]));
+  const nameOf = await readPersonNames(db, ids);
   const present = ({ personId, distance }: StoredCandidate): Candidate[] => {
     const name = nameOf.get(personId);
     return name === undefined ? [] : [{ person: { id: personId, name }, distance, similarity: similarityOf(distance) }];

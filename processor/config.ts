@@ -1,6 +1,7 @@
-import { commonKeys, integer, mysqlUrl, port, readEnv, text } from '../lib/env.ts';
+import { commonKeys, integer, mysqlUrl, port, readEnv } from '../lib/env.ts';
 import { eventKeys } from '../lib/events.ts';
 import { queueKeys } from '../lib/image-queue.ts';
+import { recognizerKeys } from '../lib/recognizer-channel.ts';
 
 export type Config = ReturnType<typeof loadConfig>;
 
@@ -10,12 +11,10 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     ...commonKeys,
     ...queueKeys,
     ...eventKeys,
+    ...recognizerKeys,
     MYSQL_URL: mysqlUrl(),
     /** Health over HTTP; any free port, so that several workers fit on one machine. */
     PROCESSOR_PORT: port(0),
-    /** `host:port`, or any other gRPC target such as `dns:///recognizer:50051`. */
-    RECOGNIZER_ADDRESS: text('127.0.0.1:50051'),
-    RECOGNIZER_TIMEOUT_MS: integer({ min: 100, max: 600_000, fallback: 60_000 }),
     /** Images in hand at the same time: twice as many as the recognizer's workers, so that none waits for the next. */
     PROCESSOR_CONCURRENCY: integer({ min: 1, max: 256, fallback: 8 }),
     /** After so many tries an image is recorded as failed. */

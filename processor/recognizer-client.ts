@@ -2,6 +2,7 @@ import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import CircuitBreaker from 'opossum';
 import { PermanentError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { CHANNEL_OPTIONS, callRecognizer, codeOfServiceError, toPermanentError } from '../lib/recognizer-channel.ts';
 import {
   HealthCheckClient,
   IdentifyClient,
@@ -75,22 +76,6 @@ export interface ClientOptions {
 const FAILURES_TO_OPEN = 5;
 const RESET_MS = 10_000;
 
-const CHANNEL_OPTIONS = {
-  // A recognizer that comes back is noticed within seconds, not minutes.
-  'grpc.max_reconnect_backoff_ms': 5_000,
-  'grpc.keepalive_time_ms': 20_000,
-  'grpc.keepalive_timeout_ms': 10_000,
-  // All replicas behind one name share the work.
-  'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
-};
-
-/**
- * The trailing metadata of our recognizer that carries a stable error code (proto/face.proto): with it an error is about
- * the picture, without it about the recognizer.
- */
-const ERROR_CODE_KEY = 'faceflow-error-code';
-const PERMANENT = new Set([status.INVALID_ARGUMENT, status.NOT_FOUND, status.PERMISSION_DENIED]);
-
 /** How long a health check may take. */
 const HEALTH_TIMEOUT_MS = 5_000;
 
@@ -102,6 +87,10 @@ export function openRecognizerClient(options: ClientOptions): RecognizerClient {
   const { log, address, timeoutMs } = options;
   const identifier = new IdentifyClient(address, credentials.createInsecure(), CHANNEL_OPTIONS);
   const health = new HealthCheckClient(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+  const identify = (imagePath: string): Promise<IdentifyResponse> =>
+    callRecognizer(identifier.identify.bind(identifier), { imagePath, image: Buffer.alloc(0) }, { timeoutMs });
+  const match = (request: MatchRequest): Promise<MatchResponse> =>
+    callRecognizer(identifier.match.bind(identifier), request, { timeoutMs });
 
   const breaker = new CircuitBreaker((call: () => Promise<unknown>) => call(), {
     // The deadline is gRPC's: two clocks would disagree about which call is lost.
@@ -140,8 +129,8 @@ export function openRecognizerClient(options: ClientOptions): RecognizerClient {
   }
 
   return {
-    identify: (path) => throughBreaker(() => identify(identifier, path, timeoutMs)),
-    match: (request) => throughBreaker(() => match(identifier, request, timeoutMs)),
+    identify: (path) => throughBreaker(() => identify(path).catch(rethrow(translate))),
+    match: (request) => throughBreaker(() => match(request).catch(rethrow(translateMatch))),
     untilAvailable: (signal) => untilClosed(breaker, signal),
     isAvailable: () => breaker.closed,
     close() {
@@ -152,31 +141,12 @@ export function openRecognizerClient(options: ClientOptions): RecognizerClient {
   };
 }
 
-function identify(client: IdentifyClient, path: string, timeoutMs: number): Promise<IdentifyResponse> {
-  return new Promise((resolve, reject) => {
-    const deadline = Date.now() + timeoutMs;
-    client.identify({ imagePath: path, image: Buffer.alloc(0) }, new Metadata(), { deadline }, (error, response) => {
-      if (error) reject(translate(error));
-      else resolve(response);
-    });
-  });
-}
-
-function match(client: IdentifyClient, request: MatchRequest, timeoutMs: number): Promise<MatchResponse> {
-  return new Promise((resolve, reject) => {
-    client.match(request, new Metadata(), { deadline: Date.now() + timeoutMs }, (error, response) => {
-      if (error) reject(translateMatch(error));
-      else resolve(response);
-    });
-  });
-}
-
 function translateMatch(error: ServiceError): Error {
   if (error.code === status.FAILED_PRECONDITION) return new MatchRefused('model', error);
   if (error.code === status.UNIMPLEMENTED) return new MatchRefused('unsupported', error);
   // With a code it is the recognizer that answers; without, nobody did.
-  const isAnswer = error.metadata?.get(ERROR_CODE_KEY)[0] !== undefined;
-  if (error.code === status.UNAVAILABLE && isAnswer) return new MatchRefused('behind', error);
+  if (error.code === status.UNAVAILABLE && codeOfServiceError(error) !== undefined)
+    return new MatchRefused('behind', error);
   return translate(error);
 }
 
@@ -192,13 +162,13 @@ function isHealthy(client: HealthCheckClient): Promise<boolean> {
 }
 
 function translate(error: ServiceError): Error {
-  const code = error.metadata?.get(ERROR_CODE_KEY)[0];
-  if (PERMANENT.has(error.code) && code !== undefined) {
-    return new PermanentError(String(code), error.details, { cause: error });
-  }
   if (error.code === status.RESOURCE_EXHAUSTED) return new RecognizerBusy(error);
-  return error;
+  return toPermanentError(error) ?? error;
 }
+
+const rethrow = (to: (error: ServiceError) => Error) => (error: ServiceError) => {
+  throw to(error);
+};
 
 async function untilClosed(breaker: Pick<CircuitBreaker, 'closed' | 'on' | 'off'>, signal: AbortSignal): Promise<void> {
   while (!breaker.closed && !signal.aborted) {

@@ -101,6 +101,8 @@ export interface Candidate {
   personId: number;
   personImageId: number;
   distance: number;
+  /** The largest distance at which the face counts as theirs. Absent: an older recognizer answers. */
+  threshold?: number | undefined;
 }
 
 export interface MatchRequest {
@@ -109,6 +111,15 @@ export interface MatchRequest {
   /** The gallery must be at least as new as this. */
   minGalleryRevision: number;
   photos: PhotoProbes[];
+  /** Absent: by the thresholds that are set. */
+  whatIf?: WhatIf | undefined;
+}
+
+/** A threshold to decide by instead of the one that is set. Nothing else knows of it, and nothing is kept. */
+export interface WhatIf {
+  threshold: number;
+  /** Whose; 0: the gallery's. */
+  personId: number;
 }
 
 /** The faces of one photo; nobody is named twice in it. */
@@ -130,6 +141,8 @@ export interface Probe {
 export interface MatchResponse {
   photos: PhotoDecisions[];
   galleryRevision: number;
+  /** The gallery's, as it is set. Absent: an older recognizer answers, which knows no what-if. */
+  threshold?: number | undefined;
 }
 
 export interface PhotoDecisions {
@@ -911,7 +924,7 @@ export const FaceQuality: MessageFns<FaceQuality> = {
 };
 
 function createBaseCandidate(): Candidate {
-  return { personId: 0, personImageId: 0, distance: 0 };
+  return { personId: 0, personImageId: 0, distance: 0, threshold: undefined };
 }
 
 export const Candidate: MessageFns<Candidate> = {
@@ -924,6 +937,9 @@ export const Candidate: MessageFns<Candidate> = {
     }
     if (message.distance !== 0) {
       writer.uint32(25).double(message.distance);
+    }
+    if (message.threshold !== undefined) {
+      writer.uint32(33).double(message.threshold);
     }
     return writer;
   },
@@ -965,6 +981,14 @@ export const Candidate: MessageFns<Candidate> = {
             message.distance = reader.double();
             continue;
           }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.threshold = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -990,6 +1014,7 @@ export const Candidate: MessageFns<Candidate> = {
         ? globalThis.Number(object.person_image_id)
         : 0,
       distance: isSet(object.distance) ? globalThis.Number(object.distance) : 0,
+      threshold: isSet(object.threshold) ? globalThis.Number(object.threshold) : undefined,
     };
   },
 
@@ -1004,6 +1029,9 @@ export const Candidate: MessageFns<Candidate> = {
     if (message.distance !== 0) {
       obj.distance = floatToJson(message.distance);
     }
+    if (message.threshold !== undefined) {
+      obj.threshold = floatToJson(message.threshold);
+    }
     return obj;
   },
 
@@ -1015,12 +1043,13 @@ export const Candidate: MessageFns<Candidate> = {
     message.personId = object.personId ?? 0;
     message.personImageId = object.personImageId ?? 0;
     message.distance = object.distance ?? 0;
+    message.threshold = object.threshold ?? undefined;
     return message;
   },
 };
 
 function createBaseMatchRequest(): MatchRequest {
-  return { model: "", minGalleryRevision: 0, photos: [] };
+  return { model: "", minGalleryRevision: 0, photos: [], whatIf: undefined };
 }
 
 export const MatchRequest: MessageFns<MatchRequest> = {
@@ -1033,6 +1062,9 @@ export const MatchRequest: MessageFns<MatchRequest> = {
     }
     for (const v of message.photos) {
       PhotoProbes.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.whatIf !== undefined) {
+      WhatIf.encode(message.whatIf, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1074,6 +1106,14 @@ export const MatchRequest: MessageFns<MatchRequest> = {
             message.photos.push(PhotoProbes.decode(reader, reader.uint32()));
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.whatIf = WhatIf.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1095,6 +1135,11 @@ export const MatchRequest: MessageFns<MatchRequest> = {
         ? globalThis.Number(object.min_gallery_revision)
         : 0,
       photos: globalThis.Array.isArray(object?.photos) ? object.photos.map((e: any) => PhotoProbes.fromJSON(e)) : [],
+      whatIf: isSet(object.whatIf)
+        ? WhatIf.fromJSON(object.whatIf)
+        : isSet(object.what_if)
+        ? WhatIf.fromJSON(object.what_if)
+        : undefined,
     };
   },
 
@@ -1109,6 +1154,9 @@ export const MatchRequest: MessageFns<MatchRequest> = {
     if (message.photos?.length) {
       obj.photos = message.photos.map((e) => PhotoProbes.toJSON(e));
     }
+    if (message.whatIf !== undefined) {
+      obj.whatIf = WhatIf.toJSON(message.whatIf);
+    }
     return obj;
   },
 
@@ -1120,6 +1168,98 @@ export const MatchRequest: MessageFns<MatchRequest> = {
     message.model = object.model ?? "";
     message.minGalleryRevision = object.minGalleryRevision ?? 0;
     message.photos = object.photos?.map((e) => PhotoProbes.fromPartial(e)) || [];
+    message.whatIf = (object.whatIf !== undefined && object.whatIf !== null)
+      ? WhatIf.fromPartial(object.whatIf)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseWhatIf(): WhatIf {
+  return { threshold: 0, personId: 0 };
+}
+
+export const WhatIf: MessageFns<WhatIf> = {
+  encode(message: WhatIf, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.threshold !== 0) {
+      writer.uint32(9).double(message.threshold);
+    }
+    if (message.personId !== 0) {
+      writer.uint32(16).uint64(message.personId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WhatIf {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWhatIf();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.threshold = reader.double();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.personId = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WhatIf {
+    return {
+      threshold: isSet(object.threshold) ? globalThis.Number(object.threshold) : 0,
+      personId: isSet(object.personId)
+        ? globalThis.Number(object.personId)
+        : isSet(object.person_id)
+        ? globalThis.Number(object.person_id)
+        : 0,
+    };
+  },
+
+  toJSON(message: WhatIf): unknown {
+    const obj: any = {};
+    if (message.threshold !== 0) {
+      obj.threshold = floatToJson(message.threshold);
+    }
+    if (message.personId !== 0) {
+      obj.personId = Math.round(message.personId);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<WhatIf>): WhatIf {
+    return WhatIf.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WhatIf>): WhatIf {
+    const message = createBaseWhatIf();
+    message.threshold = object.threshold ?? 0;
+    message.personId = object.personId ?? 0;
     return message;
   },
 };
@@ -1337,7 +1477,7 @@ export const Probe: MessageFns<Probe> = {
 };
 
 function createBaseMatchResponse(): MatchResponse {
-  return { photos: [], galleryRevision: 0 };
+  return { photos: [], galleryRevision: 0, threshold: undefined };
 }
 
 export const MatchResponse: MessageFns<MatchResponse> = {
@@ -1347,6 +1487,9 @@ export const MatchResponse: MessageFns<MatchResponse> = {
     }
     if (message.galleryRevision !== 0) {
       writer.uint32(16).uint64(message.galleryRevision);
+    }
+    if (message.threshold !== undefined) {
+      writer.uint32(25).double(message.threshold);
     }
     return writer;
   },
@@ -1380,6 +1523,14 @@ export const MatchResponse: MessageFns<MatchResponse> = {
             message.galleryRevision = longToNumber(reader.uint64());
             continue;
           }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.threshold = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1400,6 +1551,7 @@ export const MatchResponse: MessageFns<MatchResponse> = {
         : isSet(object.gallery_revision)
         ? globalThis.Number(object.gallery_revision)
         : 0,
+      threshold: isSet(object.threshold) ? globalThis.Number(object.threshold) : undefined,
     };
   },
 
@@ -1411,6 +1563,9 @@ export const MatchResponse: MessageFns<MatchResponse> = {
     if (message.galleryRevision !== 0) {
       obj.galleryRevision = Math.round(message.galleryRevision);
     }
+    if (message.threshold !== undefined) {
+      obj.threshold = floatToJson(message.threshold);
+    }
     return obj;
   },
 
@@ -1421,6 +1576,7 @@ export const MatchResponse: MessageFns<MatchResponse> = {
     const message = createBaseMatchResponse();
     message.photos = object.photos?.map((e) => PhotoDecisions.fromPartial(e)) || [];
     message.galleryRevision = object.galleryRevision ?? 0;
+    message.threshold = object.threshold ?? undefined;
     return message;
   },
 };

@@ -18,6 +18,8 @@ import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
+import type { RecognizerClient } from './recognizer-client.ts';
+import { addCalibrationRoutes } from './routes/calibration.ts';
 import { addEnrolmentRoutes } from './routes/enrolments.ts';
 import { addEventRoute } from './routes/events.ts';
 import { addFacePersonRoutes } from './routes/face-person.ts';
@@ -27,6 +29,7 @@ import { addImageRoutes } from './routes/images.ts';
 import { addJobRoute } from './routes/jobs.ts';
 import { addPeopleRoutes } from './routes/people.ts';
 import { addPhotoRoute } from './routes/photo.ts';
+import { addSearchRoute } from './routes/search.ts';
 import { addSubmitRoutes } from './routes/submit.ts';
 
 export interface AppOptions {
@@ -35,6 +38,7 @@ export interface AppOptions {
   readonly faces: Faces;
   readonly queue: ImageQueue;
   readonly events: Events;
+  readonly recognizer: RecognizerClient;
   /** Absolute folders that photos may come from. */
   readonly roots: readonly string[];
   /** What is shown at all: bytes of a photo's file, and its width × height. */
@@ -81,6 +85,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addPeopleRoutes(api, options);
     addEnrolmentRoutes(api, options);
     addFacePersonRoutes(api, options);
+    addSearchRoute(api, options);
+    addCalibrationRoutes(api, options);
   };
   await app.register(addRoutes);
   return app;

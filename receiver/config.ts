@@ -2,6 +2,7 @@ import { commonKeys, folders, mysqlUrl, port, readEnv } from '../lib/env.ts';
 import { eventKeys } from '../lib/events.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
 import { queueKeys } from '../lib/image-queue.ts';
+import { recognizerKeys } from '../lib/recognizer-channel.ts';
 
 export type Config = ReturnType<typeof loadConfig>;
 
@@ -12,6 +13,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     ...queueKeys,
     ...eventKeys,
     ...imageLimitKeys,
+    ...recognizerKeys,
     MYSQL_URL: mysqlUrl(),
     RECEIVER_PORT: port(8000),
     /** Folders that photos may come from, separated by colons; a relative path is looked up below each in turn. */

@@ -18,12 +18,20 @@ export const errorReplySchema = z.object({ error: errorSchema });
 export class HttpError extends Error {
   readonly status: number;
   readonly code: string;
+  /** For the header Retry-After. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(status: number, code: string, message: string) {
-    super(message);
+  constructor(
+    status: number,
+    code: string,
+    message: string,
+    options: { cause?: unknown; retryAfterSeconds?: number } = {},
+  ) {
+    super(message, options);
     this.name = 'HttpError';
     this.status = status;
     this.code = code;
+    this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }
 
@@ -34,6 +42,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   file_not_permitted: 403,
   image_too_large: 413,
   image_unreadable: 422,
+  image_format_unsupported: 422,
   person_not_found: 404,
   person_exists: 409,
   reference_not_found: 404,
@@ -75,6 +84,7 @@ export function toApiError(error: unknown, requestId: string): { status: number;
 export function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler((error: unknown, request: FastifyRequest, reply: FastifyReply) => {
     const { status, body } = toApiError(error, request.id);
+    if (error instanceof HttpError && error.retryAfterSeconds) reply.header('retry-after', error.retryAfterSeconds);
     if (status >= 500) request.log.error({ err: error, requestId: request.id }, messageOf(error));
     return reply.status(status).send({ error: body });
   });

@@ -10,6 +10,7 @@ import { buildApp } from './app.ts';
 import { loadConfig } from './config.ts';
 import { indexPathsOfOlderVersions } from './index-paths.ts';
 import { publishPending } from './publish-pending.ts';
+import { openRecognizerClient } from './recognizer-client.ts';
 
 const config = loadOrExit(() => loadConfig(process.env));
 const log = createLog('receiver', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
@@ -22,6 +23,11 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   onClose('queue', () => queue.close());
   const events = openEvents({ url: config.NATS_URL, stream: config.EVENTS_STREAM, log });
   onClose('events', () => events.close());
+  const recognizer = openRecognizerClient({
+    address: config.RECOGNIZER_ADDRESS,
+    timeoutMs: config.RECOGNIZER_TIMEOUT_MS,
+  });
+  onClose('recognizer client', () => recognizer.close());
   const images = openImages(db);
   const faces = openFaces(db);
   const outboxes = { identify: images, enrol: openEnrolments(db) };
@@ -31,7 +37,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   onClose('path index', () => indexing);
 
   const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };
-  const app = await buildApp({ db, images, faces, queue, events, roots: config.IMAGE_ROOTS, limits, log });
+  const app = await buildApp({ db, images, faces, queue, events, recognizer, roots: config.IMAGE_ROOTS, limits, log });
   await app.listen({ host: config.HOST, port: config.RECEIVER_PORT });
   onClose('http', () => app.close());
   log.info({ roots: config.IMAGE_ROOTS }, 'photos are accepted from these folders');

@@ -44,7 +44,12 @@ export interface DecidedFace {
   /** The largest distance that counted: for the person who matches, or else for the one who is nearest. */
   readonly threshold: number;
   /** The nearest people, at most MAX_CANDIDATES, at most CANDIDATE_LIMIT away, whether they may be granted or not. */
-  readonly candidates: readonly NearPerson[];
+  readonly candidates: readonly DecidedCandidate[];
+}
+
+export interface DecidedCandidate extends NearPerson {
+  /** The largest distance at which the face counts as theirs. */
+  readonly threshold: number;
 }
 
 /** A face that is exactly as far as its threshold is named: to leave it costs a little more. */
@@ -79,13 +84,15 @@ export function decide(
     edges: allowed.map(({ person }) => ({ column: columnOf(person), cost: person.distance })),
   }));
   return assign(rows).map((column, index) => {
-    const { near, nearestLimit, base, allowed } = looked[index] as LookedUp;
+    const { near, limitOf, base, allowed } = looked[index] as LookedUp;
+    const [nearest] = near;
+    const candidates = near.filter(({ distance }) => distance <= CANDIDATE_LIMIT).slice(0, MAX_CANDIDATES);
     const match = allowed.find(({ person }) => columnOf(person) === column) ?? null;
     return {
       match: match?.person ?? null,
-      nearestDistance: near[0]?.distance ?? null,
-      threshold: match?.limit ?? nearestLimit ?? base,
-      candidates: near.filter(({ distance }) => distance <= CANDIDATE_LIMIT).slice(0, MAX_CANDIDATES),
+      nearestDistance: nearest?.distance ?? null,
+      threshold: match?.limit ?? (nearest ? limitOf(nearest) : base),
+      candidates: candidates.map((person) => ({ ...person, threshold: limitOf(person) })),
     };
   });
 }
@@ -97,7 +104,8 @@ interface LookedUp {
   readonly allowed: readonly { readonly person: NearPerson; readonly limit: number }[];
   /** The threshold of the face for people who have none of their own. */
   readonly base: number;
-  readonly nearestLimit: number | undefined;
+  /** The threshold of the face for a person. */
+  readonly limitOf: (person: NearPerson) => number;
 }
 
 interface LookUp {
@@ -115,7 +123,6 @@ function lookUp(face: ProbeFace, needed: number, { findPeople, pinned, rules, th
   const farthest = limitFor(rules.largestThreshold);
   for (let count = FIRST_COUNT; ; count *= 4) {
     const near = findPeople(face.descriptor, count);
-    const [nearest] = near;
     const allowed = near
       .map((person) => ({ person, limit: limitOf(person) }))
       .filter(({ person, limit }) => face.personId === 0 && person.distance <= limit && !pinned.has(person.personId))
@@ -123,7 +130,7 @@ function lookUp(face: ProbeFace, needed: number, { findPeople, pinned, rules, th
       .slice(0, needed);
     const rest = near.length === count && (near.at(-1)?.distance ?? 0) <= farthest;
     if (face.personId === 0 && rest && allowed.length < needed) continue;
-    return { near, allowed, base, nearestLimit: nearest && limitOf(nearest) };
+    return { near, allowed, base, limitOf };
   }
 }
 

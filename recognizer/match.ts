@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { messageOf, PermanentError } from '../lib/errors.ts';
-import type { Decision, MatchRequest, MatchResponse, PhotoProbes, Probe } from '../proto/face.ts';
-import type { DecidedFace, ProbeFace } from './decide.ts';
+import { CANDIDATE_LIMIT } from '../lib/similarity.ts';
+import type { Decision, MatchRequest, MatchResponse, PhotoProbes, Probe, WhatIf } from '../proto/face.ts';
+import type { DecidedFace, DecisionRules, ProbeFace } from './decide.ts';
 import { type Naming, nameFaces, revisionOf, toCandidate, toMatch } from './name-faces.ts';
 
 const DESCRIPTOR_LENGTH = 128;
@@ -29,24 +30,26 @@ export class GalleryBehindError extends Error {
 }
 
 /**
- * Decides again whose faces those of photos are, from their descriptors.
+ * Decides again whose faces those of photos are, from their descriptors; with a what-if, whose they would be.
  *
  * @param signal ends the work between two photos
  * @throws OtherModelError, GalleryBehindError
- * @throws PermanentError `descriptor_invalid`
+ * @throws PermanentError `descriptor_invalid`, `threshold_invalid`
  */
 export async function match(options: MatchOptions, request: MatchRequest, signal: AbortSignal): Promise<MatchResponse> {
   if (request.model !== options.model) throw new OtherModelError(request.model, options.model);
   await catchUp(options, request.minGalleryRevision);
   const galleryRevision = revisionOf(options);
+  const { threshold } = options.rules.current;
+  const naming = request.whatIf === undefined ? options : suppose(options, request.whatIf);
   const photos: MatchResponse['photos'] = [];
   for (const photo of request.photos) {
-    photos.push({ decisions: decidePhoto(options, photo) });
+    photos.push({ decisions: decidePhoto(naming, photo) });
     // A batch takes its time: whoever else asks must not wait for all of it.
     await setImmediate();
     signal.throwIfAborted();
   }
-  return { photos, galleryRevision };
+  return { photos, galleryRevision, threshold };
 }
 
 async function catchUp(options: MatchOptions, revision: number): Promise<void> {
@@ -62,7 +65,21 @@ async function catchUp(options: MatchOptions, revision: number): Promise<void> {
   }
 }
 
-function decidePhoto(options: MatchOptions, { probes }: PhotoProbes): Decision[] {
+/** The rules as they would be with another threshold; they do not change while a call goes on. */
+function suppose(naming: Naming, { threshold, personId }: WhatIf): Naming {
+  if (!(threshold >= 0 && threshold <= CANDIDATE_LIMIT)) {
+    throw new PermanentError('threshold_invalid', `A threshold is a number from 0 to ${CANDIDATE_LIMIT}.`);
+  }
+  const { current, revision } = naming.rules;
+  const largestThreshold = Math.max(current.largestThreshold, threshold);
+  const supposed: DecisionRules =
+    personId === 0
+      ? { ...current, threshold, largestThreshold }
+      : { ...current, thresholdOf: new Map([...current.thresholdOf, [personId, threshold]]), largestThreshold };
+  return { ...naming, rules: { current: supposed, revision } };
+}
+
+function decidePhoto(options: Naming, { probes }: PhotoProbes): Decision[] {
   return nameFaces(options, probes.map(toProbeFace)).map(toDecision);
 }
 

@@ -1,6 +1,6 @@
 import { similarityOf } from '../lib/similarity.ts';
 import type { Candidate, Match } from '../proto/face.ts';
-import { type DecidedFace, decide, type ProbeFace, type ThresholdFor } from './decide.ts';
+import { type DecidedCandidate, type DecidedFace, decide, type ProbeFace, type ThresholdFor } from './decide.ts';
 import type { Gallery, NearPerson } from './gallery.ts';
 import type { DecisionRulesKeeper } from './keep-decision-rules.ts';
 
@@ -25,10 +25,14 @@ export function revisionOf({ gallery, rules }: Naming): number {
 
 export function toMatch(person: NearPerson): Match {
   const { personName, imageName, distance } = person;
-  return { ...toCandidate(person), personName, imageName, similarity: similarityOf(distance) };
+  return { ...idsOf(person), personName, imageName, distance, similarity: similarityOf(distance) };
+}
+
+export function toCandidate(person: DecidedCandidate): Candidate {
+  return { ...idsOf(person), distance: person.distance, threshold: person.threshold };
 }
 
 /** Ids that no database has given are told nobody. */
-export function toCandidate({ personId, personImageId, distance }: NearPerson): Candidate {
-  return { personId: Math.max(0, personId), personImageId: Math.max(0, personImageId), distance };
+function idsOf({ personId, personImageId }: NearPerson) {
+  return { personId: Math.max(0, personId), personImageId: Math.max(0, personImageId) };
 }

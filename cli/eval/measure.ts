@@ -1,6 +1,3 @@
-import { LaunchError } from '../launch-error.ts';
-import { type Comparison, type ComparisonOptions, compareFaces } from './compare-faces.ts';
-import type { SeenPhoto } from './describe-tree.ts';
 import {
   type Distances,
   equalErrorRate,
@@ -9,7 +6,10 @@ import {
   pairsNeededFor,
   smallestFar,
   thresholdForFar,
-} from './error-rates.ts';
+} from '../../lib/error-rates.ts';
+import { LaunchError } from '../launch-error.ts';
+import { type Comparison, type ComparisonOptions, compareFaces } from './compare-faces.ts';
+import type { SeenPhoto } from './describe-tree.ts';
 import { type Identification, measureRank1, type NamedAtThreshold, nameAtThreshold } from './identification.ts';
 
 export interface RatesAtThreshold extends NamedAtThreshold {

@@ -1,4 +1,4 @@
-import { countAtMost } from './error-rates.ts';
+import { countAtMost } from '../../lib/error-rates.ts';
 import type { Evaluation } from './evaluation.ts';
 import { COLOURS, drawAxes, escapeXml, type Panel, polyline, text } from './plot-panel.ts';
 import { percent } from './report.ts';

@@ -1,5 +1,5 @@
+import { quantile } from '../../lib/error-rates.ts';
 import type { SeenPhoto } from './describe-tree.ts';
-import { quantile } from './error-rates.ts';
 import type { Evaluation } from './evaluation.ts';
 import type { Accuracy, RateAtFar, RatesAtThreshold } from './measure.ts';
 

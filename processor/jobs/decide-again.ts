@@ -3,6 +3,7 @@ import { messageOf } from '../../lib/errors.ts';
 import type { Events } from '../../lib/events.ts';
 import type { FaceDecision, Faces, ImageProbes, StoredProbe } from '../../lib/faces.ts';
 import type { ImageStatus } from '../../lib/images.ts';
+import { probesToMatch, toMatchProbe } from '../../lib/match-probes.ts';
 import { listMarkedImages, readStatuses } from '../../lib/rematch-images.ts';
 import type { Decision, MatchResponse } from '../../proto/face.ts';
 import { MatchRefused, type RecognizerClient, RecognizerUnavailable } from '../recognizer-client.ts';
@@ -19,7 +20,6 @@ const BATCH = 16;
 const FACES_PER_CALL = 2_000;
 /** Batches in hand side by side: while one waits for the database, the recognizer works on another. */
 const LANES = 4;
-const DESCRIPTOR_LENGTH = 128;
 const BEHIND_WAIT_MS = 100;
 const FAILURE_WAIT_MS = 1_000;
 const REFUSED_WAIT_MS = 10_000;
@@ -122,7 +122,7 @@ async function decideImages(
   photos: ReadonlyMap<number, ImageProbes>,
 ): Promise<number | null> {
   const { faces, events, context, minRevision, model } = batch;
-  const asked = imageIds.map((id) => probesToAsk(photos.get(id)));
+  const asked = imageIds.map((id) => probesToMatch(photos.get(id)?.probes ?? []));
   const response = model === null ? null : await matchWhenPossible(batch, model, asked);
   if (model !== null && response === null) return null;
   const statuses = await context.write(async (connection) => {
@@ -137,14 +137,6 @@ async function decideImages(
   });
   for (const [imageId, status] of statuses) events.publish({ kind: 'image.changed', imageId, status });
   return statuses.size;
-}
-
-/** Without faces of which a person has said that they are nobody's, and without what is no descriptor. */
-function probesToAsk(photo: ImageProbes | undefined): readonly StoredProbe[] {
-  return (photo?.probes ?? []).filter(
-    ({ decidedBy, personId, descriptor }) =>
-      (decidedBy === 'gallery' || personId !== null) && descriptor.length === DESCRIPTOR_LENGTH,
-  );
 }
 
 function toDecisions(probes: readonly StoredProbe[], decisions: readonly Decision[]): Map<number, FaceDecision> {
@@ -176,7 +168,7 @@ async function matchWhenPossible(
   const request = {
     model,
     minGalleryRevision: minRevision,
-    photos: photos.map((probes) => ({ probes: probes.map(toProbe) })),
+    photos: photos.map((probes) => ({ probes: probes.map(toMatchProbe) })),
   };
   for (;;) {
     signal.throwIfAborted();
@@ -194,15 +186,6 @@ async function matchWhenPossible(
       }
     }
   }
-}
-
-function toProbe({ descriptor, faceId, qualityReasons, decidedBy, personId }: StoredProbe) {
-  return {
-    descriptor: Array.from(descriptor),
-    faceId,
-    qualityReasons: [...qualityReasons],
-    personId: (decidedBy === 'user' && personId) || 0,
-  };
 }
 
 /** Ends early when `signal` is aborted. */

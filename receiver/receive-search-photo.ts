@@ -1,0 +1,33 @@
+import type { FastifyRequest } from 'fastify';
+import { PermanentError } from '../lib/errors.ts';
+import { checkSize } from '../lib/image-file.ts';
+import { HttpError } from './errors.ts';
+
+const MAX_FIELDS = 20;
+const MAX_FIELD_BYTES = 1_024;
+
+/**
+ * Reads a form with one photo into memory; nothing of it touches the disk.
+ *
+ * @returns the field `photo`, and the other fields as they came
+ * @throws PermanentError `image_too_large` or `image_empty`
+ * @throws HttpError 400 `no_photo`
+ */
+export async function receiveSearchPhoto(
+  request: FastifyRequest,
+  { maxBytes }: { maxBytes: number },
+): Promise<{ file: Buffer; fields: Record<string, string> }> {
+  const fields: Record<string, string> = {};
+  let file: Buffer | undefined;
+  // One byte more than is allowed tells that a file is too large; the parser itself cuts it silently.
+  const limits = { files: 1, fields: MAX_FIELDS, fieldSize: MAX_FIELD_BYTES, fileSize: maxBytes + 1 };
+  for await (const part of request.parts({ limits })) {
+    if (part.type === 'field') fields[part.fieldname] = String(part.value);
+    else if (part.fieldname === 'photo') file = await part.toBuffer();
+    else part.file.resume();
+  }
+  if (file === undefined) throw new HttpError(400, 'no_photo', 'The form has no file in its field photo.');
+  checkSize(file, { maxBytes });
+  if (file.length === 0) throw new PermanentError('image_empty', 'The file is empty.');
+  return { file, fields };
+}
