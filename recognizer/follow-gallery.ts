@@ -48,8 +48,9 @@ export function followGallery(options: {
     if ((await photos.galleryRevision()) === search.revision) return;
     const changes = await photos.loadGalleryChanges(model, search.revision);
     if (!changes.complete) return readEverything();
+    const before = search.size;
     search.apply(changes, changes.revision);
-    log.debug({ revision: changes.revision, changed: changes.changed.length }, 'gallery changed');
+    if (search.size !== before) log.info({ knownFaces: search.size }, 'gallery changed');
   };
 
   // One after the other: what was read must be taken over before anything newer is.

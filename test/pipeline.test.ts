@@ -156,7 +156,7 @@ withFaces("the reference system's sample", () => {
     });
     await copyPhotos(join(FACES, 'known', 'penny'), join(known, 'penny'));
     await waitFor('both photos to be known', () =>
-      pipeline.recognizerLog().includes('"knownFaces":2,"msg":"gallery loaded"'),
+      pipeline.recognizerLog().includes('"knownFaces":2,"msg":"gallery changed"'),
     );
     expect(namesIn((await submit(pipeline.url, ['penny/penny4.png'])).get('penny/penny4.png'))).toEqual(['penny']);
     await pipeline.stop();
