@@ -8,7 +8,7 @@ import type { Face, FaceQuality, Recognition } from '../proto/face.ts';
 import { type FoundPhoto, findPhotos } from './find-photos.ts';
 import type { SearchAnswer, SearchWishes } from './routes/search.ts';
 
-/** What a look at the stored photos may cost: 100,000 faces take about a second. */
+/** What a look at the stored photos may cost: 100,000 faces take half a second of computing. */
 const MAX_FACES = 1_000_000;
 const MAX_MS = 10_000;
 const DEFAULT_PHOTOS = 20;
