@@ -6,9 +6,9 @@ import { CANDIDATE_LIMIT, similarityOf } from '../lib/similarity.ts';
 import { MAX_CANDIDATES } from '../lib/stored-candidates.ts';
 import type { Face, FaceQuality, Recognition } from '../proto/face.ts';
 import { type FoundPhoto, findPhotos } from './find-photos.ts';
-import type { SearchAnswer, SearchWishes } from './routes/search.ts';
+import type { SearchAnswer, SearchWishes } from './search-schemas.ts';
 
-/** What a look at the stored photos may cost: 100,000 faces take about a second. */
+/** What a look at the stored photos may cost: 100,000 faces take half a second of computing. */
 const MAX_FACES = 1_000_000;
 const MAX_MS = 10_000;
 const DEFAULT_PHOTOS = 20;
