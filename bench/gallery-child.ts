@@ -133,7 +133,7 @@ async function measureChanges(gallery: GallerySearch, people: number) {
   return { changeMs: total / changes / 4, longestBlockMs: delay.max / 1e6 };
 }
 
-/** What one would write without an index: one array, and the nearest of all. */
+/** What one would write without an index: one array, and the nearest of all. It is also the truth that answers are held to. */
 function createExactSearch(size: number) {
   const data = new Float32Array(size * 128);
   for (let n = 0; n < size; n++) data.set(enter(n).descriptor, n * 128);
@@ -152,14 +152,36 @@ function createExactSearch(size: number) {
     }
     return nearest;
   };
+  /** The same answer sooner: a face that is too far by its first values needs no others. Not what is timed. */
+  const scanImpatiently = (probe: Float32Array) => {
+    let [best, nearest] = [Number.POSITIVE_INFINITY, 0];
+    for (let face = 0; face < size; face++) {
+      let sum = 0;
+      for (let i = 0, at = face * 128; i < 128 && sum < best; i += 16) {
+        for (let end = at + 16, j = i; at < end; at++, j++) {
+          const difference = (probe[j] as number) - (data[at] as number);
+          sum += difference * difference;
+        }
+      }
+      if (sum < best) {
+        best = sum;
+        nearest = face;
+      }
+    }
+    return nearest;
+  };
   return {
     scan,
-    findPeople: (probes: readonly Float32Array[]) => probes.map((probe) => enter(scan(probe)).personId),
+    findPeople: (probes: readonly Float32Array[]) => probes.map((probe) => personOf(scanImpatiently(probe))),
   };
 }
 
 function enter(n: number) {
-  return synthetic.enter(1 + Math.floor(n / FACES_A_PERSON), n % FACES_A_PERSON);
+  return synthetic.enter(personOf(n), n % FACES_A_PERSON);
+}
+
+function personOf(n: number): number {
+  return 1 + Math.floor(n / FACES_A_PERSON);
 }
 
 function share(expected: readonly number[], found: readonly (number | undefined)[]): number {

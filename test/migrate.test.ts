@@ -8,6 +8,7 @@ import { type Database, openDatabase } from '../lib/database.ts';
 import type { FaceQuality } from '../lib/face-quality.ts';
 import { openImages, type SeenFace } from '../lib/images.ts';
 import { openPeople } from '../lib/people.ts';
+import { createGallerySearch } from '../recognizer/gallery-search.ts';
 import { migrate } from '../sql/migrate.ts';
 import { createDatabase, startMysqlServer, type TestDatabase } from './servers.ts';
 
@@ -170,6 +171,19 @@ describe.each(servers)('on $name', ({ url }) => {
       changed: [],
       removedIds: [expect.any(Number)],
     });
+
+    await db.query("UPDATE person SET name = 'Ödön Ő' WHERE name = 'ada'");
+    const search = createGallerySearch();
+    const compare = () =>
+      people.compareGallery('m1', async (read) => {
+        expect(await read(before + 9)).toMatchObject({ complete: true });
+        return search;
+      });
+    expect(await compare()).toBe(false);
+    search.replace(await people.loadGalleryPage('m1', everything), before + 9);
+    expect(await compare()).toBe(true);
+    await db.query("UPDATE person SET name = 'ada' WHERE name = 'Ödön Ő'");
+    expect(await compare()).toBe(false);
 
     // Somebody counted the revision up and marked nothing: there is more to see than these changes.
     await db.query('UPDATE gallery SET revision = revision + 1');
