@@ -1,4 +1,6 @@
 import { openDatabase } from '../lib/database.ts';
+import { openEvents } from '../lib/events.ts';
+import { openFaces } from '../lib/faces.ts';
 import { serveHealth } from '../lib/health.ts';
 import { openImageQueue } from '../lib/image-queue.ts';
 import { LEASE_MS } from '../lib/image-stream.ts';
@@ -7,6 +9,8 @@ import { createLog } from '../lib/log.ts';
 import { openPeople } from '../lib/people.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { loadConfig } from './config.ts';
+import { createRematchJob } from './jobs/rematch.ts';
+import { runJobs } from './jobs/run-jobs.ts';
 import { processImage } from './process-image.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
 import { startWorker } from './worker.ts';
@@ -20,6 +24,8 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer } = config;
   const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, log });
   onClose('queue', () => queue.close());
+  const events = openEvents({ url: config.NATS_URL, stream: config.EVENTS_STREAM, log });
+  onClose('events', () => events.close());
   const recognizer = openRecognizerClient({
     address: config.RECOGNIZER_ADDRESS,
     timeoutMs: config.RECOGNIZER_TIMEOUT_MS,
@@ -31,6 +37,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     images: openImages(db),
     people: openPeople(db),
     recognizer,
+    events,
     maxDeliveries: config.MAX_DELIVERIES,
     extendEveryMs: LEASE_MS / 3,
     log,
@@ -45,6 +52,16 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     log,
   });
   onClose('worker', () => worker.stop());
+  const jobs = runJobs({
+    jobs: [createRematchJob({ faces: openFaces(db), recognizer, events })],
+    db,
+    natsUrl: config.NATS_URL,
+    bucket: `${stream}_leader`,
+    leaseMs: config.LEADER_LEASE_MS,
+    log,
+    signal,
+  });
+  onClose('jobs', () => jobs);
 
   const ready = async () => {
     signal.throwIfAborted();

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, PermanentError } from '../lib/errors.ts';
+import type { Events } from '../lib/events.ts';
 import type { Lease } from '../lib/image-queue.ts';
 import type { Images, Outcome } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
@@ -12,6 +13,7 @@ export interface ProcessOptions {
   readonly images: Pick<Images, 'findWork' | 'recordOutcome'>;
   readonly people: Pick<People, 'findPersonByImage'>;
   readonly recognizer: Pick<RecognizerClient, 'identify' | 'untilAvailable'>;
+  readonly events: Pick<Events, 'publish'>;
   /** After so many tries an image is recorded as failed. */
   readonly maxDeliveries: number;
   /** How often the lease is extended while the work goes on. */
@@ -39,6 +41,7 @@ export async function processImage(lease: Lease, options: ProcessOptions): Promi
     if (outcome === null) {
       log.debug({ image: lease.id }, 'nothing to do: deleted, or done already');
     } else if (await options.images.recordOutcome(lease.id, outcome)) {
+      options.events.publish({ kind: 'image.finished', imageId: lease.id, status: outcome.status });
       const ms = Math.round(performance.now() - startedAt);
       log.info(
         { image: lease.id, status: outcome.status, ms, ...('code' in outcome ? { reason: outcome.code } : {}) },

@@ -2021,8 +2021,8 @@ export const IdentifyService = {
    * Decides again whose faces are those of photos that were looked at before, from their stored descriptors. Answers
    * photo by photo, face by face, in the order asked.
    *
-   * Errors: FAILED_PRECONDITION when the descriptors are of another model than the recognizer's; UNAVAILABLE while it
-   * cannot see the gallery at `min_gallery_revision`.
+   * Errors: FAILED_PRECONDITION when the descriptors are of another model than the recognizer's; UNAVAILABLE, with the
+   * code `gallery_behind`, while it cannot see the gallery at `min_gallery_revision`.
    */
   match: {
     path: "/facerecog.Identify/Match" as const,
@@ -2048,8 +2048,8 @@ export interface IdentifyServer extends UntypedServiceImplementation {
    * Decides again whose faces are those of photos that were looked at before, from their stored descriptors. Answers
    * photo by photo, face by face, in the order asked.
    *
-   * Errors: FAILED_PRECONDITION when the descriptors are of another model than the recognizer's; UNAVAILABLE while it
-   * cannot see the gallery at `min_gallery_revision`.
+   * Errors: FAILED_PRECONDITION when the descriptors are of another model than the recognizer's; UNAVAILABLE, with the
+   * code `gallery_behind`, while it cannot see the gallery at `min_gallery_revision`.
    */
   match: handleUnaryCall<MatchRequest, MatchResponse>;
 }
@@ -2081,8 +2081,8 @@ export interface IdentifyClient extends Client {
    * Decides again whose faces are those of photos that were looked at before, from their stored descriptors. Answers
    * photo by photo, face by face, in the order asked.
    *
-   * Errors: FAILED_PRECONDITION when the descriptors are of another model than the recognizer's; UNAVAILABLE while it
-   * cannot see the gallery at `min_gallery_revision`.
+   * Errors: FAILED_PRECONDITION when the descriptors are of another model than the recognizer's; UNAVAILABLE, with the
+   * code `gallery_behind`, while it cannot see the gallery at `min_gallery_revision`.
    */
   match(
     request: MatchRequest,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
@@ -10,22 +11,26 @@ import {
 } from 'fastify-type-provider-zod';
 import type { Database } from '../lib/database.ts';
 import { messageOf } from '../lib/errors.ts';
+import type { Events } from '../lib/events.ts';
 import type { Faces } from '../lib/faces.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
+import { addEventRoute } from './routes/events.ts';
 import { addFaceRoutes } from './routes/faces.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addImageRoutes } from './routes/images.ts';
+import { addJobRoute } from './routes/jobs.ts';
 import { addPhotoRoute } from './routes/photo.ts';
 import { addSubmitRoutes } from './routes/submit.ts';
 
 export interface AppOptions {
-  readonly db: Pick<Database, 'ping'>;
+  readonly db: Pick<Database, 'ping' | 'query'>;
   readonly images: Images;
   readonly faces: Faces;
   readonly queue: ImageQueue;
+  readonly events: Events;
   /** Absolute folders that photos may come from. */
   readonly roots: readonly string[];
   /** What is shown at all: bytes of a photo's file, and its width × height. */
@@ -49,6 +54,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setSerializerCompiler(serializerCompiler);
   answerErrors(app);
   parseEveryBodyAsJson(app);
+  closeUnusedConnections(app);
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -64,9 +70,27 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addImageRoutes(api, options);
     addPhotoRoute(api, options);
     addFaceRoutes(api, options);
+    addEventRoute(api, options);
+    addJobRoute(api, options);
   };
   await app.register(addRoutes);
   return app;
+}
+
+/**
+ * Node does not count a connection as idle on which nothing has been asked yet, and browsers keep such for later: a
+ * receiver that stops would wait for them until its deadline.
+ */
+function closeUnusedConnections(app: FastifyInstance): void {
+  const unused = new Set<Socket>();
+  app.server.on('connection', (socket) => {
+    unused.add(socket);
+    socket.once('close', () => unused.delete(socket));
+  });
+  app.server.on('request', ({ socket }) => unused.delete(socket));
+  app.addHook('preClose', async () => {
+    for (const socket of unused) socket.destroy();
+  });
 }
 
 /** The reference system reads JSON whatever the Content-Type says, and plain `curl -d` sends that of a form. */

@@ -1,4 +1,5 @@
 import { openDatabase } from '../lib/database.ts';
+import { openEvents } from '../lib/events.ts';
 import { openFaces } from '../lib/faces.ts';
 import { openImageQueue } from '../lib/image-queue.ts';
 import { openImages } from '../lib/images.ts';
@@ -17,13 +18,15 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer } = config;
   const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, log });
   onClose('queue', () => queue.close());
+  const events = openEvents({ url: config.NATS_URL, stream: config.EVENTS_STREAM, log });
+  onClose('events', () => events.close());
   const images = openImages(db);
   const faces = openFaces(db);
   const publishing = publishPending({ images, queue, log, signal });
   onClose('publisher', () => publishing);
 
   const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };
-  const app = await buildApp({ db, images, faces, queue, roots: config.IMAGE_ROOTS, limits, log });
+  const app = await buildApp({ db, images, faces, queue, events, roots: config.IMAGE_ROOTS, limits, log });
   await app.listen({ host: config.HOST, port: config.RECEIVER_PORT });
   onClose('http', () => app.close());
   log.info({ roots: config.IMAGE_ROOTS }, 'photos are accepted from these folders');

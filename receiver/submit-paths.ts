@@ -1,4 +1,5 @@
 import { messageOf } from '../lib/errors.ts';
+import type { Events } from '../lib/events.ts';
 import { normalizeImagePath, resolveImagePath } from '../lib/image-path.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
 import type { AcceptedImage, Images } from '../lib/images.ts';
@@ -7,6 +8,7 @@ import type { Log } from '../lib/log.ts';
 export interface SubmitOptions {
   readonly images: Pick<Images, 'addImages' | 'markEnqueued'>;
   readonly queue: Pick<ImageQueue, 'enqueue'>;
+  readonly events: Pick<Events, 'publish'>;
   readonly roots: readonly string[];
   readonly log: Log;
 }
@@ -25,6 +27,9 @@ export async function submitPaths(paths: readonly string[], options: SubmitOptio
   const normal = new Set(checked.flatMap((one) => ('error' in one ? [] : [one.normal])));
   const images = await options.images.addImages([...normal]);
   await enqueue(images, options);
+  for (const { id, status, enqueued } of images) {
+    if (status === 'pending' && !enqueued) options.events.publish({ kind: 'image.accepted', imageId: id });
+  }
   const byPath = new Map(images.map((image) => [image.path, image]));
   return checked.map((one) => {
     if ('error' in one) return one;

@@ -5,7 +5,10 @@ import { GalleryBehindError, OtherModelError } from './match.ts';
 import { LineFullError } from './waiting-line.ts';
 import { WorkerCrashError } from './worker-pool.ts';
 
-/** Trailing metadata that carries the stable code of a permanent error. */
+/**
+ * Trailing metadata that carries the stable code of a permanent error; and of a gallery that is behind, so that nobody
+ * takes it for a recognizer that is away.
+ */
 const ERROR_CODE_KEY = 'faceflow-error-code';
 
 export class NotReadyError extends Error {
@@ -24,6 +27,9 @@ export class CallerGoneError extends Error {
 /** The status that tells a caller what it can do about an error; what is our fault is logged. */
 export function toServiceError(error: unknown, log: Log): Partial<ServiceError> {
   if (error instanceof PermanentError) return permanentError(error);
+  if (error instanceof GalleryBehindError) {
+    return { code: status.UNAVAILABLE, details: error.message, metadata: metadataOf('gallery_behind') };
+  }
   const expected = expectedStatus(error);
   if (expected !== undefined) return { code: expected, details: messageOf(error) };
   log.error({ err: error }, 'a call could not be answered');
@@ -34,14 +40,18 @@ function expectedStatus(error: unknown): status | undefined {
   if (error instanceof LineFullError) return status.RESOURCE_EXHAUSTED;
   if (error instanceof CallerGoneError) return status.CANCELLED;
   if (error instanceof OtherModelError) return status.FAILED_PRECONDITION;
-  if (error instanceof NotReadyError || error instanceof GalleryBehindError) return status.UNAVAILABLE;
+  if (error instanceof NotReadyError) return status.UNAVAILABLE;
   return undefined;
 }
 
 function permanentError(error: PermanentError): Partial<ServiceError> {
+  return { code: permanentStatus(error.code), details: error.message, metadata: metadataOf(error.code) };
+}
+
+function metadataOf(code: string): Metadata {
   const metadata = new Metadata();
-  metadata.set(ERROR_CODE_KEY, error.code);
-  return { code: permanentStatus(error.code), details: error.message, metadata };
+  metadata.set(ERROR_CODE_KEY, code);
+  return metadata;
 }
 
 function permanentStatus(code: string): status {
