@@ -1,4 +1,4 @@
-import type { FaceQuality, QualityReason } from '../lib/face-quality.ts';
+import { type FaceQuality, MISLEADING_REASONS, type QualityReason } from '../lib/face-quality.ts';
 import type { DescribedFace, Picture } from './engine/engine.ts';
 import { estimatePose } from './estimate-pose.ts';
 
@@ -26,18 +26,12 @@ export const LIMITS = {
   confidence: 0.6,
 } as const;
 
-/**
- * With these a face is taken for somebody else's more often than others are. In the dark, and where the detector is in
- * doubt, a face is only recognised less often, which harms nobody.
- */
-const MISLEADING: readonly QualityReason[] = ['SMALL_BOUNDING_BOX', 'LOW_SHARPNESS', 'EXTREME_POSE'];
-
 /** Of the threshold, for a misleading face: names fewer strangers than the whole threshold does for the others. */
 const STRICTER = 0.9;
 
 /** Why a face would make a bad reference, that strangers come near to; empty when nothing speaks against it. */
 export function findMisleading({ reasons }: FaceQuality): QualityReason[] {
-  return reasons.filter((reason) => MISLEADING.includes(reason));
+  return reasons.filter((reason) => MISLEADING_REASONS.includes(reason));
 }
 
 /** Why a known photo is not enrolled, and what to do about it. */
@@ -64,7 +58,7 @@ function describePose({ yaw, pitch, roll }: FaceQuality): string {
  * @param reasons what speaks against this one
  */
 export function thresholdFor(threshold: number, reasons: readonly string[]): number {
-  return MISLEADING.some((reason) => reasons.includes(reason)) ? threshold * STRICTER : threshold;
+  return MISLEADING_REASONS.some((reason) => reasons.includes(reason)) ? threshold * STRICTER : threshold;
 }
 
 /**
