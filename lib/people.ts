@@ -147,12 +147,23 @@ export function openPeople(db: Database): People {
   };
 }
 
+/**
+ * Counts a change of the gallery, and gives the revision to stamp on what changes. It must be a transaction's first
+ * statement: the row's lock then lets revisions commit in order, and whoever writes about people does so one after the
+ * other, each seeing all that was written before.
+ */
+export async function bumpRevision(connection: Queryable): Promise<number> {
+  await connection.query('UPDATE gallery SET revision = revision + 1 WHERE id = 1');
+  return readRevision(connection);
+}
+
 async function readRevision(db: Queryable): Promise<number> {
   const [rows] = await db.query<Row[]>('SELECT revision FROM gallery WHERE id = 1');
   return rows[0]?.revision ?? 0;
 }
 
-async function findOrMakePerson(connection: Queryable, name: string): Promise<number> {
+/** The id of the person of a name, made where there is none; the row is locked. */
+export async function findOrMakePerson(connection: Queryable, name: string): Promise<number> {
   await connection.query('INSERT INTO person (name) VALUES (?) ON DUPLICATE KEY UPDATE name = VALUES(name)', [name]);
   // Read back by the unique key: insertId says nothing reliable about a row that was there already. FOR UPDATE reads
   // what is committed now, not the transaction's older snapshot, in which another starter's person may be missing.

@@ -21,3 +21,13 @@ const STEEPNESS = 12;
 export function similarityOf(distance: number): number {
   return 1 / (1 + Math.exp(STEEPNESS * (distance - DEFAULT_THRESHOLD)));
 }
+
+/** Euclidean, of two descriptors of one model. */
+export function distanceBetween(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    sum += difference * difference;
+  }
+  return Math.sqrt(sum);
+}

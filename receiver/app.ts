@@ -17,6 +17,7 @@ import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
+import { addClusterRoutes } from './routes/clusters.ts';
 import { addEventRoute } from './routes/events.ts';
 import { addFaceRoutes } from './routes/faces.ts';
 import { addHealthRoutes } from './routes/health.ts';
@@ -26,7 +27,7 @@ import { addPhotoRoute } from './routes/photo.ts';
 import { addSubmitRoutes } from './routes/submit.ts';
 
 export interface AppOptions {
-  readonly db: Pick<Database, 'ping' | 'query'>;
+  readonly db: Database;
   readonly images: Images;
   readonly faces: Faces;
   readonly queue: ImageQueue;
@@ -70,6 +71,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addImageRoutes(api, options);
     addPhotoRoute(api, options);
     addFaceRoutes(api, options);
+    addClusterRoutes(api, options);
     addEventRoute(api, options);
     addJobRoute(api, options);
   };

@@ -34,6 +34,10 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   file_not_permitted: 403,
   image_too_large: 413,
   image_unreadable: 422,
+  person_not_found: 404,
+  cluster_not_found: 404,
+  face_not_in_cluster: 409,
+  nothing_left: 409,
 };
 
 /** What Fastify itself refuses, in our codes. */

@@ -24,7 +24,7 @@ export const MAX_NEIGHBOURS = 256;
 /** The first look is for few, since most faces have few others near to them. */
 const FIRST_LOOK = 24;
 /** HNSW's M and its two ef; what they find is measured in docs/adr/0014-clusters.md. */
-const SETTINGS = { connectivity: 16, expansion_add: 64, expansion_search: 64 };
+const SETTINGS = { connectivity: 16, expansion_add: 128, expansion_search: 128 };
 const FLOATS = 128;
 /** Removed faces stay in the graph, as ways to others, until they are too many. */
 const DEAD_AT_LEAST = 1_000;
