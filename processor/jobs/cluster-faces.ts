@@ -27,7 +27,7 @@ export interface ClusterFacesOptions {
 
 const POLL_MS = 2_000;
 /** Deleted photos tell nobody: sizes are compared now and then. */
-const SHRINKING_EVERY_MS = 20_000;
+const SHRINKING_EVERY_MS = 10_000;
 const PAGE = 2_000;
 /** Faces that are written in one transaction. */
 const BATCH = 500;
