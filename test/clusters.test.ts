@@ -296,6 +296,79 @@ test('faces of strangers are erased when their time has come, by the clock that 
   expect((await openImages(db).findImage(11))?.faces[0]?.box).not.toBeNull();
 });
 
+test('the best few become references: no poor face, no picture twice; who was said not to be Ada is', async () => {
+  await db.query("INSERT INTO person (id, name) VALUES (7, 'Ada')");
+  await db.query('INSERT INTO clusters (id, model, size) VALUES (1, ?, 10)', [MODEL]);
+  await addFaces(1, 1, 10);
+  // Far enough from each other, but for the last two; two of them are poor, one is somebody's already.
+  for (let id = 1; id <= 10; id++) {
+    const descriptor = descriptorToBytes(Float32Array.from({ length: 128 }, (_, i) => (i === id % 9 ? 0.3 : 0)));
+    await db.query('UPDATE faces SET cluster_id = 1, descriptor = ? WHERE id = ?', [descriptor, id]);
+  }
+  const poor = JSON.stringify({ ...GOOD, reasons: ['LOW_SHARPNESS'] });
+  await db.query('UPDATE faces SET quality = ? WHERE id IN (7, 8)', [poor]);
+  await db.query('UPDATE faces SET person_id = 7 WHERE id = 6');
+  await db.query('INSERT INTO face_rejections (person_id, face_id) VALUES (7, 2)');
+
+  const named = await ask('POST', '/v1/clusters/1/name', { personId: 7 });
+  expect(named.body).toEqual({ person: { id: 7, name: 'Ada' }, faces: 9, images: 9, enrolled: 5 });
+  const [references] = await db.query<Row[]>('SELECT face_id FROM person_images ORDER BY face_id DESC');
+  expect(references.map((row) => row.face_id)).toEqual([10, 9, 5, 4, 3]);
+  const [[rest]] = await db.query<Row[]>(
+    `SELECT (SELECT COUNT(*) FROM face_rejections) AS rejections, (SELECT COUNT(*) FROM images WHERE rematch = 1) AS marked,
+            (SELECT revision FROM person) = (SELECT revision FROM gallery) AS stamped`,
+  );
+  expect(rest).toEqual({ rejections: 0, marked: 9, stamped: 1 });
+});
+
+test('while clusters grow, faces are named, split off, erased and deleted: what is stored stays true', async () => {
+  for (let person = 0; person < 40; person++) await addFaces(person, person * 100 + 1, 40);
+  await db.query("INSERT INTO person (id, name) VALUES (1, 'Ada')");
+  const first = await startProcessor();
+  await waitFor('the first clusters', async () => (await listClusters()).length > 5);
+  for (let round = 0; round < 30; round++) {
+    const face = 1 + round * 100 + (round % 40);
+    await db.query('UPDATE faces SET person_id = 1 WHERE id = ?', [face]);
+    await db.query('UPDATE faces SET descriptor = NULL, erased_at = CURRENT_TIMESTAMP(3) WHERE id = ?', [
+      face + 3000 - round * 90,
+    ]);
+    await db.query('DELETE FROM images WHERE id = ?', [face + 7]);
+    const [some] = await listClusters(`?limit=${1 + (round % 5)}`);
+    if (some !== undefined) {
+      const how =
+        round % 3 === 0 ? ['name', { name: `person ${round}` }] : ['split', { faces: some.faces.slice(0, 3) }];
+      const { status } = await ask('POST', `/v1/clusters/${some.id}/${how[0]}`, how[1]);
+      expect([200, 201, 404, 409]).toContain(status);
+    }
+    if (round === 15) {
+      first.kill('SIGKILL');
+      await startProcessor();
+    }
+  }
+  await waitFor(
+    'everything to be counted',
+    async () => {
+      const [wrong] = await db.query<Row[]>(
+        `SELECT c.id, c.size, COUNT(f.id) AS count FROM clusters c
+           LEFT JOIN faces f ON f.cluster_id = c.id AND f.person_id IS NULL AND f.erased_at IS NULL
+          GROUP BY c.id, c.size, c.shaped HAVING c.size <> COUNT(f.id) OR COUNT(f.id) < IF(c.shaped = 1, 1, 3)
+         UNION ALL SELECT id, 0, 0 FROM faces WHERE cluster_id IS NOT NULL AND (person_id > 0 OR erased_at IS NOT NULL)
+         UNION ALL SELECT id, 0, 0 FROM faces WHERE cluster_state = 0 AND person_id IS NULL AND erased_at IS NULL`,
+      );
+      return wrong.length === 0;
+    },
+    60_000,
+  );
+  const [mixed] = await db.query<Row[]>(
+    'SELECT cluster_id FROM faces WHERE cluster_id > 0 GROUP BY cluster_id HAVING COUNT(DISTINCT id DIV 100) > 1',
+  );
+  expect(mixed).toEqual([]);
+  const [[alone]] = await db.query<Row[]>(
+    'SELECT COUNT(*) AS count FROM faces WHERE cluster_id IS NULL AND person_id IS NULL AND erased_at IS NULL',
+  );
+  expect(alone?.count).toBe(0);
+});
+
 test('real photos: whoever is in three of them is one cluster, of nobody else', async () => {
   await copyFile(samplePhoto(3), join(folder, 'one.jpg'));
   await VARIANTS.greyscale?.(sharp(samplePhoto(3))).toFile(join(folder, 'grey.jpg'));

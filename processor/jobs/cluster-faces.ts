@@ -25,7 +25,7 @@ export interface ClusterFacesOptions {
   readonly events: Pick<Events, 'publish'>;
 }
 
-const POLL_MS = 2_000;
+const POLL_MS = 1_000;
 /** Deleted photos tell nobody: sizes are compared now and then. */
 const SHRINKING_EVERY_MS = 10_000;
 const PAGE = 2_000;
