@@ -4,10 +4,10 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import type { FaceQuality } from '../lib/face-quality.ts';
+import { distanceBetween } from '../lib/similarity.ts';
 import { decodePhoto } from '../recognizer/decode.ts';
 import type { DescribedFace, Engine, Picture } from '../recognizer/engine/engine.ts';
 import { findFaces } from '../recognizer/find-faces.ts';
-import { distanceBetween } from '../recognizer/gallery.ts';
 import { judgeFace } from '../recognizer/quality.ts';
 
 /** A face as the recognizer sees it, whose person is known. */

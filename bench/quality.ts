@@ -1,8 +1,7 @@
-import { QUALITY_REASONS } from '../lib/face-quality.ts';
-import { DEFAULT_THRESHOLD } from '../lib/similarity.ts';
+import { findMisleading, QUALITY_REASONS } from '../lib/face-quality.ts';
+import { DEFAULT_THRESHOLD, distanceBetween } from '../lib/similarity.ts';
 import { createEngine } from '../recognizer/engine/create-engine.ts';
-import { distanceBetween } from '../recognizer/gallery.ts';
-import { findMisleading, thresholdFor } from '../recognizer/quality.ts';
+import { thresholdFor } from '../recognizer/quality.ts';
 import { collectFaces, degradeFace, ORIGINAL, type Sighting, timeJudging } from './degraded-faces.ts';
 import { type Benchmark, type Figures, plain, withGoal } from './figures.ts';
 
@@ -44,7 +43,7 @@ export const benchmark: Benchmark = {
   },
 };
 
-const isGood = ({ quality }: Sighting) => findMisleading(quality).length === 0;
+const isGood = ({ quality }: Sighting) => findMisleading(quality.reasons).length === 0;
 
 /**
  * The share of pairs that count as one person, %, of probes and references of one person or of two; never two sightings

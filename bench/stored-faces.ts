@@ -73,7 +73,8 @@ function gaussian(random: () => number): number {
 }
 
 async function insertKnown(db: Database, known: readonly Float32Array[]): Promise<void> {
-  await db.query('UPDATE gallery SET revision = 2 WHERE id = 1');
+  await db.query('UPDATE gallery SET revision = revision + 1 WHERE id = 1');
+  const [[gallery]] = await db.query<Row[]>('SELECT revision FROM gallery WHERE id = 1');
   if (known.length === 0) return;
   await db.query('INSERT INTO person (id, name) VALUES ?', [
     known.map((_, index) => [index + 1, `known ${index + 1}`]),
@@ -83,7 +84,7 @@ async function insertKnown(db: Database, known: readonly Float32Array[]): Promis
     [
       known.map((one, index) => {
         const id = index + 1;
-        return [id, `photo/${id}#0`, id, descriptorToBytes(one), MODEL, 'photo', 2];
+        return [id, `photo/${id}#0`, id, descriptorToBytes(one), MODEL, 'photo', gallery?.revision];
       }),
     ],
   );

@@ -7,6 +7,7 @@ import { DEFAULT_THRESHOLD } from '../lib/similarity.ts';
 import { type DemoOptions, demo } from './demo.ts';
 import type { EvalOptions } from './eval.ts';
 import { LaunchError } from './launch-error.ts';
+import { addPeopleCommands } from './people.ts';
 import { type UpOptions, up } from './up.ts';
 
 const { version } = JSON.parse(
@@ -68,6 +69,8 @@ program
     const { evaluate } = await import('./eval.ts');
     exitWith(await evaluate(dir, options));
   });
+
+addPeopleCommands(program, exitWith);
 
 /** A parser of an option that is a number in a range. */
 function parseNumber({ above, upTo, below }: { above: number; upTo?: number; below?: number }) {

@@ -114,5 +114,7 @@ export function descriptorToBytes(descriptor: Float32Array | readonly number[]):
 
 /** The inverse of `descriptorToBytes`. */
 export function descriptorFromBytes(bytes: Buffer): Float32Array {
-  return Float32Array.from({ length: bytes.length / 4 }, (_, index) => bytes.readFloatLE(index * 4));
+  const descriptor = new Float32Array(bytes.length / 4);
+  for (let i = 0; i < descriptor.length; i++) descriptor[i] = bytes.readFloatLE(i * 4);
+  return descriptor;
 }

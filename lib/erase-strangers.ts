@@ -45,7 +45,7 @@ export async function eraseStrangers(connection: Queryable, faceIds: readonly nu
   await connection.query('UPDATE faces SET descriptor = REPEAT(CHAR(0), LENGTH(descriptor)) WHERE id IN (?)', [ids]);
   // The job that clusters faces sees by cluster_state that they have left.
   await connection.query(
-    `UPDATE faces SET descriptor = NULL, candidates = NULL, distance = NULL, cluster_id = NULL,
+    `UPDATE faces SET descriptor = NULL, candidates = NULL, distance = NULL, quality = NULL, cluster_id = NULL,
        erased_at = CURRENT_TIMESTAMP(3) WHERE id IN (?)`,
     [ids],
   );

@@ -71,7 +71,8 @@ export function openEvents(options: { readonly url: string; readonly stream: str
 
   const kept = keepConnected({
     url: options.url,
-    log,
+    // That NATS is away is the queue's to say, once.
+    log: log.child({}, { level: 'error' }),
     async prepare(connection) {
       const manager = await jetstreamManager(connection);
       await ensureEventStream(manager, stream, prefix);

@@ -8,15 +8,9 @@ export const QUALITY_REASONS = [
 ] as const;
 export type QualityReason = (typeof QUALITY_REASONS)[number];
 
-/**
- * With these a face is taken for somebody else's more often than others are. In the dark, and where the detector is in
- * doubt, a face is only recognised less often, which harms nobody.
- */
-export const MISLEADING_REASONS: readonly QualityReason[] = ['SMALL_BOUNDING_BOX', 'LOW_SHARPNESS', 'EXTREME_POSE'];
-
 /** Whether strangers come near to the face; one that nobody has judged passes for good. */
 export function isMisleading(quality: FaceQuality | null): boolean {
-  return quality?.reasons.some((reason) => MISLEADING_REASONS.includes(reason)) ?? false;
+  return quality !== null && findMisleading(quality.reasons).length > 0;
 }
 
 /** From here on more pixels, or more sharpness, do not make a face easier to tell. */
@@ -57,4 +51,15 @@ export function faceQualityFromColumn(column: unknown): FaceQuality | null {
 /** What the column is given: text, which both servers take. */
 export function faceQualityToColumn(quality: FaceQuality | null): string | null {
   return quality && JSON.stringify(quality);
+}
+
+/**
+ * With these a face is taken for somebody else's more often than others are. In the dark, and where the detector is in
+ * doubt, a face is only recognised less often, which harms nobody.
+ */
+const MISLEADING: readonly QualityReason[] = ['SMALL_BOUNDING_BOX', 'LOW_SHARPNESS', 'EXTREME_POSE'];
+
+/** Why a face would make a bad reference, that strangers come near to; empty when nothing speaks against it. */
+export function findMisleading(reasons: readonly string[]): QualityReason[] {
+  return MISLEADING.filter((reason) => reasons.includes(reason));
 }

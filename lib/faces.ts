@@ -58,8 +58,6 @@ export interface FacePhoto {
 export interface Faces {
   findFace(id: number): Promise<FaceDetail | null>;
   findFacePhoto(id: number): Promise<FacePhoto | null>;
-  /** Ids of images whose names may be out of date (`images.rematch`), oldest first. */
-  listRematch(limit: number): Promise<number[]>;
   /**
    * The stored faces of images. Faces without a descriptor (erased, or seen by a reference recognizer) are left out, and
    * so are images that have no others: rewrite those with no decisions, which clears their mark.
@@ -104,11 +102,6 @@ export function openFaces(db: Database): Faces {
       );
       const [row] = rows;
       return row === undefined ? null : { path: row.path, box: boxOf(row), width: row.width, height: row.height };
-    },
-
-    async listRematch(limit) {
-      const [rows] = await db.query<Row[]>('SELECT id FROM images WHERE rematch = 1 ORDER BY id LIMIT ?', [limit]);
-      return rows.map((row) => row.id);
     },
 
     readProbes: (imageIds) => readProbes(db, imageIds),

@@ -9,7 +9,14 @@ import {
 } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { name, natsUrl } from './env.ts';
-import { ensureImageStream, findMessageFrom, identifySubject, type StreamNames } from './image-stream.ts';
+import {
+  anySubject,
+  ensureImageStream,
+  findMessageFrom,
+  type StreamNames,
+  subjectOf,
+  type WorkKind,
+} from './image-stream.ts';
 import type { Log } from './log.ts';
 import { keepConnected } from './nats-connection.ts';
 
@@ -22,9 +29,13 @@ export interface QueueOptions extends StreamNames {
   readonly log: Log;
 }
 
-/** The lease on one image: whoever holds it must end it by `done` or `retryIn`, or it runs out after 30 s. */
+/**
+ * The lease on one image, or on one enrolment: whoever holds it must end it by `done` or `retryIn`, or it runs out after
+ * 30 s.
+ */
 export interface Lease {
-  /** Of the image. */
+  readonly kind: WorkKind;
+  /** Of the image, or of the enrolment. */
   readonly id: number;
   /** How often the image has been handed out, this time included. */
   readonly deliveries: number;
@@ -45,13 +56,13 @@ export interface Backlog {
 
 export interface ImageQueue {
   /**
-   * Publishes ids and waits until the stream has stored each. Publishing an id twice is harmless: the stream drops
-   * repeats of the last two minutes, and a worker finds the outcome already written.
+   * Publishes ids, of images unless told otherwise, and waits until the stream has stored each. Publishing an id twice is
+   * harmless: the stream drops repeats of the last two minutes, and a worker finds the outcome already written.
    *
    * @returns the ids that were stored; the others may or may not have been
    * @throws when there is no connection: nothing was stored
    */
-  enqueue(ids: readonly number[]): Promise<number[]>;
+  enqueue(ids: readonly number[], kind?: WorkKind): Promise<number[]>;
   /**
    * Waits for the next image. At most one is handed out a call, so that several workers with a call outstanding share
    * the work fairly.
@@ -84,7 +95,6 @@ interface Session {
  */
 export function openImageQueue(options: QueueOptions): ImageQueue {
   const { log } = options;
-  const subject = identifySubject(options);
   const pulls = new Set<ConsumerMessages>();
   let session: Session | undefined;
 
@@ -110,12 +120,13 @@ export function openImageQueue(options: QueueOptions): ImageQueue {
   }
 
   return {
-    async enqueue(ids) {
+    async enqueue(ids, kind = 'identify') {
       const { client } = connected();
       const stored: number[] = [];
       for (let start = 0; start < ids.length; start += PUBLISH_WINDOW) {
         const publishing = ids.slice(start, start + PUBLISH_WINDOW).map(async (id) => {
-          await client.publish(subject, String(id), { msgID: `image-${id}`, timeout: PUBLISH_TIMEOUT_MS });
+          const msgID = `${kind === 'identify' ? 'image' : 'enrolment'}-${id}`;
+          await client.publish(subjectOf(options, kind), String(id), { msgID, timeout: PUBLISH_TIMEOUT_MS });
           stored.push(id);
         });
         const failures = (await Promise.allSettled(publishing)).filter((result) => result.status === 'rejected');
@@ -138,7 +149,7 @@ export function openImageQueue(options: QueueOptions): ImageQueue {
         for await (const message of messages) {
           const lease = leaseOf(message);
           if (lease !== null) return lease;
-          log.error({ data: message.string().slice(0, 100) }, 'a message that is no image id was removed');
+          log.error({ data: message.string().slice(0, 100) }, 'a message that is no id was removed');
           // Without a reason: servers before 2.10 do not understand one.
           message.term();
         }
@@ -158,7 +169,7 @@ export function openImageQueue(options: QueueOptions): ImageQueue {
       const { manager } = connected();
       const { delivered, num_pending } = await manager.consumers.info(options.stream, options.consumer);
       if (num_pending === 0) return new Date();
-      const next = await findMessageFrom(manager, options.stream, delivered.stream_seq + 1, subject);
+      const next = await findMessageFrom(manager, options.stream, delivered.stream_seq + 1, anySubject(options));
       return next?.time ?? new Date();
     },
 
@@ -174,6 +185,7 @@ function leaseOf(message: JsMsg): Lease | null {
   const id = /^\d{1,15}$/.test(message.string()) ? Number(message.string()) : null;
   if (id === null) return null;
   return {
+    kind: message.subject.endsWith('.enrol') ? 'enrol' : 'identify',
     id,
     deliveries: message.info.deliveryCount,
     done: () => message.ack(),

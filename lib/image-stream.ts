@@ -10,21 +10,31 @@ export interface StreamNames {
 export const LEASE_MS = 30_000;
 const DEDUPLICATION_MS = 120_000;
 
-/** Where the ids of images to identify are published. */
-export function identifySubject({ stream }: Pick<StreamNames, 'stream'>): string {
-  return `${stream.toLowerCase()}.identify`;
+/** What is to be done: an image's faces to be identified, or a photo of a known person to be enrolled. */
+export const WORK_KINDS = ['identify', 'enrol'] as const;
+export type WorkKind = (typeof WORK_KINDS)[number];
+
+/** Where ids of images, or of enrolments, are published. */
+export function subjectOf({ stream }: Pick<StreamNames, 'stream'>, kind: WorkKind): string {
+  return `${stream.toLowerCase()}.${kind}`;
+}
+
+/** All of them. */
+export function anySubject({ stream }: Pick<StreamNames, 'stream'>): string {
+  return `${stream.toLowerCase()}.*`;
 }
 
 /** Makes the work queue and its durable consumer where they are missing, and clears away what a killed server left. */
 export async function ensureImageStream(manager: JetStreamManager, names: StreamNames): Promise<void> {
-  await ensureStream(manager, names.stream, identifySubject(names));
-  await ensureConsumer(manager, names, identifySubject(names));
+  await ensureStream(manager, names);
+  await ensureConsumer(manager, names, anySubject(names));
 }
 
-async function ensureStream(manager: JetStreamManager, stream: string, subject: string): Promise<void> {
+async function ensureStream(manager: JetStreamManager, names: StreamNames): Promise<void> {
+  const { stream } = names;
   const config = {
     name: stream,
-    subjects: [subject, subject.replace(/identify$/, 'enrol')],
+    subjects: WORK_KINDS.map((kind) => subjectOf(names, kind)),
     retention: 'workqueue' as const,
     storage: 'file' as const,
     duplicate_window: nanos(DEDUPLICATION_MS),
@@ -35,6 +45,7 @@ async function ensureStream(manager: JetStreamManager, stream: string, subject: 
 
 async function ensureConsumer(manager: JetStreamManager, names: StreamNames, subject: string): Promise<void> {
   const { stream, consumer } = names;
+  await removeOldConsumer(manager, names, subject);
   if (!(await exists(manager.consumers.info(stream, consumer)))) {
     await manager.consumers.add(stream, {
       durable_name: consumer,
@@ -46,6 +57,18 @@ async function ensureConsumer(manager: JetStreamManager, names: StreamNames, sub
     });
   }
   await removeLeftovers(manager, names, subject);
+}
+
+/**
+ * A consumer of the version before hands out images only. It is made anew: a 2.9 server accepts a change of the filter,
+ * and then hands out nothing at all. What is in hand is handed out twice, which is harmless.
+ */
+async function removeOldConsumer(manager: JetStreamManager, names: StreamNames, subject: string): Promise<void> {
+  const { stream, consumer } = names;
+  const info = manager.consumers.info(stream, consumer);
+  if (!(await exists(info)) || (await info).config.filter_subject === subject) return;
+  // Another service that starts may have been quicker.
+  await exists(manager.consumers.delete(stream, consumer));
 }
 
 /**

@@ -1,5 +1,9 @@
+import { countImages } from './count-images.ts';
 import { type Database, descriptorToBytes, type Queryable, type Row, type WriteResult } from './database.ts';
 import { type FaceQuality, faceQualityToColumn } from './face-quality.ts';
+import { indexPaths, indexWaitingPaths } from './index-paths.ts';
+import { type ImageList, type ImageQuery, listImages } from './list-images.ts';
+import { chunksOf, type Outbox, openOutbox } from './outbox.ts';
 import type { Person } from './people.ts';
 import { readCandidatesOf } from './read-faces.ts';
 import { readImages } from './read-images.ts';
@@ -106,7 +110,7 @@ export type Outcome =
     }
   | { readonly status: 'unreadable' | 'failed'; readonly code: string; readonly message: string };
 
-export interface Images {
+export interface Images extends Outbox {
   /**
    * Makes a pending row for each path that has none yet, in bulk.
    *
@@ -114,16 +118,6 @@ export interface Images {
    * @returns one image for each path, in the order of `paths`
    */
   addImages(paths: readonly string[]): Promise<AcceptedImage[]>;
-  /** Notes that the queue has taken these ids. */
-  markEnqueued(ids: readonly number[]): Promise<void>;
-  /** Pending images that no queue has taken, oldest first, added at least `minAgeMs` ago. */
-  listNotEnqueued(options: { minAgeMs: number; limit: number }): Promise<number[]>;
-  /**
-   * Puts pending images that were enqueued before a time back into the outbox: the queue has lost them.
-   *
-   * @returns how many; at most 1,000 a call
-   */
-  releaseEnqueued(before: Date): Promise<number>;
   /** What a worker needs to know; null when the image was deleted. */
   findWork(id: number): Promise<{ path: string; status: ImageStatus } | null>;
   /**
@@ -135,14 +129,12 @@ export interface Images {
   recordOutcome(id: number, outcome: Outcome): Promise<boolean>;
   /** With the candidates of its faces. */
   findImage(id: number): Promise<Image | null>;
-  /** Newest first. @param options.before only images with a smaller id */
-  listImages(options: { status?: ImageStatus; before?: number; limit: number }): Promise<Image[]>;
-  /** How many images there are in each status, zeros included. */
+  listImages(query: ImageQuery): Promise<ImageList>;
+  /** Makes paths findable that were added without; returns how many, 0 when all are. See lib/index-paths.ts. */
+  indexWaitingPaths(): Promise<number>;
+  /** How many images there are in each status, zeros included; of very many, some seconds ago (lib/count-images.ts). */
   countByStatus(): Promise<Record<ImageStatus, number>>;
 }
-
-/** Rows a statement; keeps a bulk insert of long paths below the smallest usual max_allowed_packet (1 MiB). */
-const ROWS_PER_STATEMENT = 500;
 
 export function openImages(db: Database): Images {
   return {
@@ -150,13 +142,9 @@ export function openImages(db: Database): Images {
       const known = await findByPaths(db, paths);
       const missing = paths.filter((path) => !known.has(path));
       for (const some of chunksOf(missing)) {
-        // Another request may have added the same path in between; its row is as good as ours.
-        await db.write('INSERT INTO images (path) VALUES ? ON DUPLICATE KEY UPDATE path = VALUES(path)', [
-          some.map((path) => [path]),
-        ]);
+        const added = await db.transact((connection) => insertImages(connection, some));
+        for (const [path, image] of added) known.set(path, image);
       }
-      // Ids are read back by the path: those of a multi-row insert do not follow from insertId.
-      for (const [path, image] of await findByPaths(db, missing)) known.set(path, image);
       return paths.map((path) => {
         const image = known.get(path);
         if (image === undefined) throw new Error(`The image ${path} was deleted while it was being added.`);
@@ -164,32 +152,7 @@ export function openImages(db: Database): Images {
       });
     },
 
-    async markEnqueued(ids) {
-      for (const some of chunksOf(ids)) {
-        await db.write('UPDATE images SET enqueued_at = CURRENT_TIMESTAMP(3) WHERE id IN (?) AND enqueued_at IS NULL', [
-          some,
-        ]);
-      }
-    },
-
-    async listNotEnqueued({ minAgeMs, limit }) {
-      const [rows] = await db.query<Row[]>(
-        `SELECT id FROM images
-          WHERE status = 'pending' AND enqueued_at IS NULL
-            AND created_at <= CURRENT_TIMESTAMP(3) - INTERVAL ? MICROSECOND
-          ORDER BY id LIMIT ?`,
-        [minAgeMs * 1000, limit],
-      );
-      return rows.map((row) => row.id);
-    },
-
-    async releaseEnqueued(before) {
-      const { affectedRows } = await db.write(
-        "UPDATE images SET enqueued_at = NULL WHERE status = 'pending' AND enqueued_at < ? ORDER BY id LIMIT 1000",
-        [before],
-      );
-      return affectedRows;
-    },
+    ...openOutbox(db, 'images'),
 
     async findWork(id) {
       const [rows] = await db.query<Row[]>('SELECT path, status FROM images WHERE id = ?', [id]);
@@ -208,27 +171,22 @@ export function openImages(db: Database): Images {
       };
     },
 
-    listImages({ status, before, limit }) {
-      const conditions = ['1 = 1'];
-      const values: (string | number)[] = [];
-      if (status !== undefined) {
-        conditions.push('i.status = ?');
-        values.push(status);
-      }
-      if (before !== undefined) {
-        conditions.push('i.id < ?');
-        values.push(before);
-      }
-      return readImages(db, `WHERE ${conditions.join(' AND ')} ORDER BY i.id DESC LIMIT ?`, [...values, limit]);
-    },
-
-    async countByStatus() {
-      const counts = Object.fromEntries(IMAGE_STATUSES.map((status) => [status, 0])) as Record<ImageStatus, number>;
-      const [rows] = await db.query<Row[]>('SELECT status, COUNT(*) AS count FROM images GROUP BY status');
-      for (const row of rows) counts[row.status as ImageStatus] = row.count;
-      return counts;
-    },
+    listImages: (query) => listImages(db, query),
+    indexWaitingPaths: () => indexWaitingPaths(db),
+    countByStatus: countImages(db, IMAGE_STATUSES),
   };
+}
+
+async function insertImages(connection: Queryable, paths: readonly string[]): Promise<Map<string, AcceptedImage>> {
+  // Another request may have added the same path in between; its row is as good as ours.
+  await connection.query(
+    'INSERT INTO images (path, path_indexed) VALUES ? ON DUPLICATE KEY UPDATE path = VALUES(path)',
+    [paths.map((path) => [path, 1])],
+  );
+  // Ids are read back by the path: those of a multi-row insert do not follow from insertId.
+  const added = await findByPaths(connection, paths);
+  await indexPaths(connection, [...added.values()]);
+  return added;
 }
 
 async function findByPaths(db: Queryable, paths: readonly string[]): Promise<Map<string, AcceptedImage>> {
@@ -296,10 +254,4 @@ async function isOutOfDate(connection: Queryable, faces: readonly SeenFace[]): P
   if (seen.length === 0) return false;
   const [rows] = await connection.query<Row[]>('SELECT revision FROM gallery WHERE id = 1 LOCK IN SHARE MODE');
   return Math.min(...seen) < (rows[0]?.revision ?? 0);
-}
-
-function* chunksOf<Item>(items: readonly Item[]): Generator<readonly Item[]> {
-  for (let start = 0; start < items.length; start += ROWS_PER_STATEMENT) {
-    yield items.slice(start, start + ROWS_PER_STATEMENT);
-  }
 }

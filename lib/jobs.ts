@@ -47,14 +47,15 @@ export async function claimJobs(db: Database, fence: number, jobs: readonly stri
         'INSERT INTO jobs (name, fence) VALUES (?, ?) ON DUPLICATE KEY UPDATE fence = GREATEST(fence, VALUES(fence))',
         [job, fence],
       );
-      await expectNoNewerLeader(connection, { job, fence });
+      await expectNoNewerLeader(connection, { job, fence }, 'FOR UPDATE');
     }
   });
 }
 
 /**
- * Runs `work` in a transaction that only the current leader can commit: its first statement locks the job's row, so that a
- * newer leader either waits until this one has written or is found to have come before. As with `db.transact`, `work` may
+ * Runs `work` in a transaction that only the current leader can commit: it first locks the job's row, so that a newer leader
+ * either waits until this one has written or is found to have come before. The lock is shared: one leader may write side by
+ * side. As with `db.transact`, `work` may
  * run more than once.
  *
  * @throws LeadershipLost when a newer leader has claimed the job: nothing was written
@@ -66,7 +67,7 @@ export function writeAsLeader<Result>(
 ): Promise<Result> {
   return db.transact(async (connection) => {
     await connection.query('SET SESSION wait_timeout = ?', [SILENCE_SECONDS]);
-    await expectNoNewerLeader(connection, writer);
+    await expectNoNewerLeader(connection, writer, 'LOCK IN SHARE MODE');
     const result = await work(connection);
     // Where `work` throws it stays short: the pool lets go of a connection that was closed while nobody used it.
     await connection.query('SET SESSION wait_timeout = DEFAULT');
@@ -74,8 +75,12 @@ export function writeAsLeader<Result>(
   });
 }
 
-async function expectNoNewerLeader(connection: Queryable, writer: JobWriter): Promise<void> {
-  const [rows] = await connection.query<Row[]>('SELECT fence FROM jobs WHERE name = ? FOR UPDATE', [writer.job]);
+async function expectNoNewerLeader(
+  connection: Queryable,
+  writer: JobWriter,
+  lock: 'FOR UPDATE' | 'LOCK IN SHARE MODE',
+): Promise<void> {
+  const [rows] = await connection.query<Row[]>(`SELECT fence FROM jobs WHERE name = ? ${lock}`, [writer.job]);
   const newest: number = rows[0]?.fence ?? 0;
   if (newest > writer.fence) throw new LeadershipLost(writer, newest);
 }

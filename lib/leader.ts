@@ -74,9 +74,13 @@ interface Lease {
 async function leadWhileHeld(lease: Lease, options: LeaderOptions): Promise<void> {
   const { log, leaseMs } = options;
   const ended = new AbortController();
-  const signal = AbortSignal.any([options.signal, ended.signal]);
+  const work = new AbortController();
+  const { signal } = work;
+  const stopWork = () => work.abort();
+  options.signal.addEventListener('abort', stopWork, { once: true });
+  if (options.signal.aborted) stopWork();
   log.info({ fence: lease.fence }, 'leading');
-  const renewing = renewUntilEnded(lease, leaseMs, ended.signal, log).finally(() => ended.abort());
+  const renewing = renewUntilEnded(lease, leaseMs, ended.signal, log).finally(stopWork);
   try {
     await options.lead({ fence: lease.fence, signal });
   } catch (error) {
@@ -84,6 +88,7 @@ async function leadWhileHeld(lease: Lease, options: LeaderOptions): Promise<void
   } finally {
     ended.abort();
     await renewing;
+    options.signal.removeEventListener('abort', stopWork);
     // Of a lease that has run out, or is somebody else's, nothing is left to delete.
     await lease.release().catch((error: unknown) => log.debug({ err: error }, 'the lease runs out by itself'));
   }
@@ -126,7 +131,8 @@ function openBucket({ url, bucket, leaseMs, log }: LeaderOptions): Bucket {
 
   const kept = keepConnected({
     url,
-    log,
+    // That NATS is away is the queue's to say, once.
+    log: log.child({}, { level: 'error' }),
     async prepare(connection) {
       const manager = await jetstreamManager(connection);
       const madeAt = await ensureBucket(manager, { stream, subject, leaseMs });

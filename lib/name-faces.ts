@@ -1,8 +1,11 @@
 import { type Database, descriptorFromBytes, type Queryable, type Row } from './database.ts';
-import { PermanentError } from './errors.ts';
-import { faceQualityFromColumn, faceQualityToColumn, rankQuality } from './face-quality.ts';
+import { faceQualityFromColumn, isMisleading, rankQuality } from './face-quality.ts';
 import { updateImageSummary } from './image-summary.ts';
+import { chunksOf } from './outbox.ts';
 import { bumpRevision, findOrMakePerson, type Person } from './people.ts';
+import { lockPerson } from './persons.ts';
+import { boxOf } from './read-faces.ts';
+import { addReference, measureReferencesOf, SAME_PICTURE_DISTANCE } from './references.ts';
 import { distanceBetween } from './similarity.ts';
 
 export interface NamedFaces {
@@ -18,9 +21,6 @@ export interface NamedFaces {
  * taken for another does not drag strangers along.
  */
 export const MAX_ENROLLED = 5;
-/** Nearer than this, two descriptors are taken to be of one picture, stored anew. */
-const SAME_PICTURE_DISTANCE = 0.2;
-const IDS_PER_STATEMENT = 500;
 
 /**
  * Says whose faces these are, once and for all, in one transaction; the best of them become references. It is for each as
@@ -37,23 +37,21 @@ export function nameFaces(
   return db.transact(async (connection) => {
     const revision = await bumpRevision(connection);
     const personId = typeof person === 'number' ? person : await findOrMakePerson(connection, person);
-    const [people] = await connection.query<Row[]>('SELECT name FROM person WHERE id = ? FOR UPDATE', [personId]);
-    const name: string | undefined = people[0]?.name;
-    if (name === undefined) throw new PermanentError('person_not_found', `There is no person ${personId}.`);
+    await lockPerson(connection, personId);
+    const [people] = await connection.query<Row[]>('SELECT name FROM person WHERE id = ?', [personId]);
     const faces = await lockFaces(connection, await select(connection));
-    const references = chooseReferences(faces);
-    for (const face of references) await enrolFace(connection, face, personId, revision);
+    const references = await enrolBest(connection, faces, personId, revision);
     for (const some of chunksOf(faces)) await nameSome(connection, some, personId, revision);
     const imageIds = [...new Set(faces.map((face) => face.imageId))].sort((a, b) => a - b);
     for (const imageId of imageIds) await updateImageSummary(connection, imageId);
     for (const some of chunksOf(imageIds)) {
-      await connection.query('UPDATE images SET rematch = 1 WHERE id IN (?)', [some]);
+      await connection.query('UPDATE images SET rematch = 2 WHERE id IN (?)', [some]);
     }
     return {
-      person: { id: personId, name },
+      person: { id: personId, name: people[0]?.name },
       faces: faces.length,
       images: imageIds.length,
-      enrolled: references.length,
+      enrolled: references,
     };
   });
 }
@@ -87,30 +85,33 @@ async function lockFaces(connection: Queryable, ids: readonly number[]): Promise
   return found;
 }
 
-/** The best faces, none too poor to recognise others by (any reason counts), and no picture twice. */
-function chooseReferences(faces: readonly UnnamedFace[]): UnnamedFace[] {
+/** The best faces, none that strangers come near to, and no picture twice. @returns how many */
+async function enrolBest(
+  connection: Queryable,
+  faces: readonly UnnamedFace[],
+  personId: number,
+  revision: number,
+): Promise<number> {
   const chosen: UnnamedFace[] = [];
-  const good = faces.filter(({ quality }) => quality === null || quality.reasons.length === 0);
+  const good = faces.filter(({ quality }) => !isMisleading(quality));
   for (const face of good.toSorted((a, b) => rankQuality(b.quality) - rankQuality(a.quality) || a.id - b.id)) {
     if (chosen.length === MAX_ENROLLED) break;
-    const isSamePicture = chosen.some(
-      (other) => distanceBetween(face.descriptor, other.descriptor) < SAME_PICTURE_DISTANCE,
-    );
-    if (!isSamePicture) chosen.push(face);
+    const { descriptor } = face;
+    if (chosen.some((other) => distanceBetween(descriptor, other.descriptor) < SAME_PICTURE_DISTANCE)) continue;
+    const [nearest] = await measureReferencesOf(connection, personId, { descriptor, model: face.row.model });
+    if (nearest === undefined || nearest.distance >= SAME_PICTURE_DISTANCE) chosen.push(face);
   }
-  return chosen;
+  for (const face of chosen) await enrolFace(connection, face, personId, revision);
+  return chosen.length;
 }
 
-async function enrolFace(connection: Queryable, { id, quality, row }: UnnamedFace, personId: number, revision: number) {
-  await connection.query(
-    `INSERT INTO person_images (image_name, person_id, descriptor, model, quality, revision, source, face_id,
-       box_left, box_top, box_width, box_height) VALUES (?, ?, ?, ?, ?, ?, 'face', ?, ?, ?, ?, ?)
-     ON DUPLICATE KEY UPDATE person_id = VALUES(person_id), descriptor = VALUES(descriptor), model = VALUES(model),
-       revision = VALUES(revision), failure = NULL`,
-    [
-      ...[`face/${id}`, personId, row.descriptor, row.model, faceQualityToColumn(quality), revision, id],
-      ...[row.box_left, row.box_top, row.box_width, row.box_height],
-    ],
+async function enrolFace(connection: Queryable, face: UnnamedFace, personId: number, revision: number): Promise<void> {
+  const { id, descriptor, quality, row } = face;
+  const known = { personId, descriptor, model: row.model, quality, box: boxOf(row) };
+  await addReference(
+    connection,
+    { ...known, imageName: `face/${id}`, source: 'face', contentHash: null, path: null, faceId: id },
+    revision,
   );
 }
 
@@ -126,10 +127,4 @@ async function nameSome(connection: Queryable, faces: readonly UnnamedFace[], pe
     `UPDATE faces SET person_id = ?, person_image_id = NULL, distance = NULL, decided_by = 'user' WHERE id IN (?)`,
     [personId, ids],
   );
-}
-
-function* chunksOf<Item>(items: readonly Item[]): Generator<readonly Item[]> {
-  for (let start = 0; start < items.length; start += IDS_PER_STATEMENT) {
-    yield items.slice(start, start + IDS_PER_STATEMENT);
-  }
 }

@@ -42,6 +42,20 @@ export interface EncodedPhoto {
   readonly quality: FaceQuality | null;
 }
 
+export interface GalleryChanges {
+  readonly revision: number;
+  readonly changed: readonly GalleryEntry[];
+  /** `personImageId`s of faces that are not known any more, or not in this model; they may never have been. */
+  readonly removedIds: readonly number[];
+  /** False when these are not all changes: too many, or made by somebody who did not mark them. Then read everything. */
+  readonly complete: boolean;
+}
+
+export interface GalleryDigest {
+  readonly size: number;
+  readonly digest: number;
+}
+
 export interface Person {
   readonly id: number;
   readonly name: string;
@@ -50,11 +64,31 @@ export interface Person {
 export interface People {
   /** Counts every change of the gallery. */
   galleryRevision(): Promise<number>;
-  /** Every known face of one model. The revision is read first, so that it is never newer than the entries. */
-  loadGallery(model: string): Promise<{ revision: number; entries: GalleryEntry[] }>;
+  /** Known faces of one model by ascending id, from after `after` on; at most `limit`. */
+  loadGalleryPage(model: string, options: { after: number; limit: number }): Promise<GalleryEntry[]>;
+  /** What has changed since a revision. */
+  loadGalleryChanges(model: string, after: number): Promise<GalleryChanges>;
+  /**
+   * Says whether a gallery in memory is what the database holds, by a digest over every known face: it finds also what
+   * plain SQL has changed, which counts no revision up. It reads the whole table, once.
+   *
+   * @param catchUp brings the memory to the state of the changes that `read` returns, and says its size and digest (the
+   *   CRC-32 of each face's `id/person id/image name/person name/descriptor bytes`, all of them XORed); null gives up
+   * @returns null when `catchUp` gave up
+   */
+  compareGallery(
+    model: string,
+    catchUp: (read: (after: number) => Promise<GalleryChanges>) => Promise<GalleryDigest | null>,
+  ): Promise<boolean | null>;
   listKnownPhotos(): Promise<KnownPhoto[]>;
-  /** Inserts or replaces what is known of a photo; its person is found by name, or made, where the photo is new. */
-  recordKnownPhoto(photo: EncodedPhoto): Promise<void>;
+  /**
+   * Inserts or replaces what is known of a photo; its person is found by name, or made, where the photo is new.
+   *
+   * @returns false when the photo must not be enrolled (refused_photos): nothing was written
+   */
+  recordKnownPhoto(photo: EncodedPhoto): Promise<boolean>;
+  /** SHA-256, hex, of photos that must never be enrolled from the folder: of people who were erased, or taken from theirs. */
+  listRefusedHashes(): Promise<string[]>;
   /** The content is what it was, the file's times are not. */
   touchKnownPhoto(imageName: string, file: { fileSize: number; fileMtimeMs: number }): Promise<void>;
   /** Whose photo this is, as the reference system asks it. */
@@ -65,24 +99,33 @@ export function openPeople(db: Database): People {
   return {
     galleryRevision: () => readRevision(db),
 
-    async loadGallery(model) {
-      const revision = await readRevision(db);
+    async loadGalleryPage(model, { after, limit }) {
       const [rows] = await db.query<Row[]>(
         `SELECT pi.id, pi.person_id, p.name, pi.image_name, pi.descriptor
            FROM person_images pi JOIN person p ON p.id = pi.person_id
-          WHERE pi.model = ? AND pi.descriptor IS NOT NULL
-          ORDER BY pi.id`,
-        [model],
+          WHERE pi.id > ? AND pi.model = ? AND pi.descriptor IS NOT NULL
+          ORDER BY pi.id LIMIT ?`,
+        [after, model, limit],
       );
-      const entries = rows.map((row) => ({
-        personImageId: row.id,
-        personId: row.person_id,
-        personName: row.name,
-        imageName: row.image_name,
-        descriptor: descriptorFromBytes(row.descriptor),
-      }));
-      return { revision, entries };
+      return rows.map(toGalleryEntry);
     },
+
+    loadGalleryChanges: (model, after) => db.transact((connection) => readChanges(connection, model, after)),
+
+    compareGallery: (model, catchUp) =>
+      db.transact(async (connection) => {
+        // REPEATABLE READ, the default: the changes and the digest are of one state, however long both take.
+        const memory = await catchUp((after) => readChanges(connection, model, after));
+        if (memory === null) return null;
+        const [rows] = await connection.query<Row[]>(
+          `SELECT COUNT(*) AS size, BIT_XOR(CRC32(CONCAT(
+                    CONCAT_WS('/', pi.id, pi.person_id, pi.image_name, p.name, ''), pi.descriptor))) AS digest
+             FROM person_images pi JOIN person p ON p.id = pi.person_id
+            WHERE pi.model = ? AND pi.descriptor IS NOT NULL`,
+          [model],
+        );
+        return Number(rows[0]?.size) === memory.size && Number(rows[0]?.digest) === memory.digest;
+      }),
 
     async listKnownPhotos() {
       const [rows] = await db.query<Row[]>(
@@ -102,17 +145,20 @@ export function openPeople(db: Database): People {
 
     recordKnownPhoto: (photo) =>
       db.transact(async (connection) => {
+        const revision = await bumpRevision(connection);
+        if (await isRefused(connection, photo.contentHash)) return false;
         const [known] = await connection.query<Row[]>('SELECT person_id FROM person_images WHERE image_name = ?', [
           photo.imageName,
         ]);
         const personId: number = known[0]?.person_id ?? (await findOrMakePerson(connection, photo.personName));
         await connection.query(
           `INSERT INTO person_images
-             (image_name, person_id, descriptor, model, file_size, file_mtime_ms, content_hash, failure, quality)
-           VALUES (?, ?, ?, ?, ?, ?, UNHEX(?), ?, ?)
+             (image_name, person_id, descriptor, model, file_size, file_mtime_ms, content_hash, failure, quality, revision)
+           VALUES (?, ?, ?, ?, ?, ?, UNHEX(?), ?, ?, ?)
            ON DUPLICATE KEY UPDATE descriptor = VALUES(descriptor), model = VALUES(model),
              file_size = VALUES(file_size), file_mtime_ms = VALUES(file_mtime_ms),
-             content_hash = VALUES(content_hash), failure = VALUES(failure), quality = VALUES(quality)`,
+             content_hash = VALUES(content_hash), failure = VALUES(failure), quality = VALUES(quality),
+             revision = VALUES(revision)`,
           [
             photo.imageName,
             personId,
@@ -123,10 +169,16 @@ export function openPeople(db: Database): People {
             photo.contentHash,
             photo.failure?.slice(0, 512) ?? null,
             faceQualityToColumn(photo.quality),
+            revision,
           ],
         );
-        await connection.query('UPDATE gallery SET revision = revision + 1 WHERE id = 1');
+        return true;
       }),
+
+    async listRefusedHashes() {
+      const [rows] = await db.query<Row[]>('SELECT LOWER(HEX(content_hash)) AS hash FROM refused_photos');
+      return rows.map((row) => row.hash);
+    },
 
     async touchKnownPhoto(imageName, file) {
       await db.query('UPDATE person_images SET file_size = ?, file_mtime_ms = ? WHERE image_name = ?', [
@@ -147,14 +199,76 @@ export function openPeople(db: Database): People {
   };
 }
 
+/** More changes than this are not worth reading in one go. */
+const MAX_CHANGES = 5_000;
+
 /**
- * Counts a change of the gallery, and gives the revision to stamp on what changes. It must be a transaction's first
- * statement: the row's lock then lets revisions commit in order, and whoever writes about people does so one after the
- * other, each seeing all that was written before.
+ * Counts the gallery's revision up, in the transaction that changes the gallery, before anything else in it.
+ *
+ * Every writer does so: the lock on that row makes writers commit in the order of their revisions, so that whoever has
+ * read revision 7 has seen everything up to 7, and whoever writes about people does so one after the other. (On Galera,
+ * where rows are not locked on other nodes, the second of two writers is refused with 1213 and starts again.) The writer
+ * then sets `person_images.revision` of each row that it adds or changes, of all rows of a person whom it renames, and puts
+ * each row that it deletes into `gallery_removals`.
+ *
+ * This is the one order in which rows are locked: gallery, enrolments, person (ascending), person_images, faces, images.
+ * The two writers that do not count (outcomes of images, the rematch job) lock faces and images only; where they meet
+ * another's person all the same, the deadlock (1213) has one of the two start over.
+ *
+ * @returns the new revision
  */
 export async function bumpRevision(connection: Queryable): Promise<number> {
   await connection.query('UPDATE gallery SET revision = revision + 1 WHERE id = 1');
   return readRevision(connection);
+}
+
+async function readChanges(connection: Queryable, model: string, after: number): Promise<GalleryChanges> {
+  const revision = await readRevision(connection);
+  if (revision === after) return { revision, changed: [], removedIds: [], complete: true };
+  const [rows] = await connection.query<Row[]>(
+    `SELECT pi.id, pi.person_id, p.name, pi.image_name, pi.descriptor, pi.model, pi.revision
+       FROM person_images pi JOIN person p ON p.id = pi.person_id
+      WHERE pi.revision > ? ORDER BY pi.revision LIMIT ?`,
+    [after, MAX_CHANGES],
+  );
+  const [removals] = await connection.query<Row[]>(
+    'SELECT person_image_id, revision FROM gallery_removals WHERE revision > ? ORDER BY revision LIMIT ?',
+    [after, MAX_CHANGES],
+  );
+  const isKnown = (row: Row) => row.model === model && row.descriptor !== null;
+  const [rules] = await connection.query<Row[]>(
+    `SELECT COALESCE(MAX(person.revision), 0) AS people, MAX(gallery.threshold_revision) AS threshold
+       FROM gallery LEFT JOIN person ON person.revision > ?`,
+    [after],
+  );
+  const marks = [rows.at(-1)?.revision, removals.at(-1)?.revision, rules[0]?.people, rules[0]?.threshold];
+  const newest = Math.max(...marks.map((mark) => mark ?? 0));
+  return {
+    revision,
+    changed: rows.filter(isKnown).map(toGalleryEntry),
+    removedIds: [
+      ...removals.map((row): number => row.person_image_id),
+      ...rows.filter((row) => !isKnown(row)).map((row): number => row.id),
+    ],
+    complete: newest === revision && rows.length < MAX_CHANGES && removals.length < MAX_CHANGES,
+  };
+}
+
+function toGalleryEntry(row: Row): GalleryEntry {
+  return {
+    personImageId: row.id,
+    personId: row.person_id,
+    personName: row.name,
+    imageName: row.image_name,
+    descriptor: descriptorFromBytes(row.descriptor),
+  };
+}
+
+async function isRefused(connection: Queryable, contentHash: string | null): Promise<boolean> {
+  const [rows] = await connection.query<Row[]>('SELECT 1 FROM refused_photos WHERE content_hash = UNHEX(?)', [
+    contentHash,
+  ]);
+  return rows.length > 0;
 }
 
 async function readRevision(db: Queryable): Promise<number> {

@@ -135,10 +135,14 @@ export async function markImages(connection: Queryable, imageIds: readonly numbe
 
 /** Marked images, newest first. @param before only smaller ids */
 export async function listMarkedImages(db: Queryable, before: number, limit: number): Promise<number[]> {
-  const [rows] = await db.query<Row[]>(
-    `SELECT id FROM images WHERE rematch = 1 AND id < ? AND ${DECIDED} ORDER BY id DESC LIMIT ?`,
-    [before, limit],
-  );
+  // One statement for each mark: the index holds ids in order within a mark only.
+  const marked = (mark: number) =>
+    `(SELECT id FROM images WHERE rematch = ${mark} AND id < ? AND ${DECIDED} ORDER BY id DESC LIMIT ?)`;
+  const [rows] = await db.query<Row[]>(`${marked(2)} UNION ALL ${marked(1)} ORDER BY id DESC LIMIT ?`, [
+    ...[before, limit],
+    ...[before, limit],
+    limit,
+  ]);
   return rows.map((row) => row.id);
 }
 

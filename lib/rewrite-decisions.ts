@@ -3,6 +3,9 @@ import type { FaceDecision } from './faces.ts';
 import { updateImageSummary } from './image-summary.ts';
 import { storedCandidatesToColumn } from './stored-candidates.ts';
 
+/** `images.rematch`, where somebody who marked an image has changed its answer as well. */
+const CHANGED_ALREADY = 2;
+
 type Decisions = ReadonlyMap<number, FaceDecision>;
 
 interface Rewrite {
@@ -20,8 +23,11 @@ export async function rewriteDecisions(
   decisions: Decisions,
 ): Promise<{ changed: boolean }> {
   // Whoever names or un-names a face marks its image in the same transaction, and so waits here, or is waited for.
-  const [images] = await connection.query<Row[]>('SELECT status FROM images WHERE id = ? FOR UPDATE', [imageId]);
-  if (images[0] === undefined || !['matched', 'unknown', 'no_face'].includes(images[0].status)) {
+  const [images] = await connection.query<Row[]>('SELECT status, rematch FROM images WHERE id = ? FOR UPDATE', [
+    imageId,
+  ]);
+  const [image] = images;
+  if (image === undefined || !['matched', 'unknown', 'no_face'].includes(image.status)) {
     return { changed: false };
   }
   const [faces] = await connection.query<Row[]>(
@@ -31,13 +37,14 @@ export async function rewriteDecisions(
   );
   const rewrite = { model, galleryRevision, decisions };
   if (contradictsFaces(faces, rewrite) || (await contradictsPeople(connection, faces, rewrite))) {
-    await connection.query('UPDATE images SET rematch = 1 WHERE id = ?', [imageId]);
+    await connection.query('UPDATE images SET rematch = GREATEST(rematch, 1) WHERE id = ?', [imageId]);
     return { changed: false };
   }
   await writeDecisions(connection, imageId, faces, rewrite);
   const summaryChanged = await updateImageSummary(connection, imageId);
   await connection.query('UPDATE images SET rematch = 0 WHERE id = ?', [imageId]);
-  return { changed: summaryChanged || decidedByGallery(faces).some((row) => row.person_id !== personIn(rewrite, row)) };
+  const changed = decidedByGallery(faces).some((row) => row.person_id !== personIn(rewrite, row));
+  return { changed: changed || summaryChanged || image.rematch === CHANGED_ALREADY };
 }
 
 const decidedByGallery = (faces: readonly Row[]) => faces.filter((row) => row.decided_by === 'gallery');

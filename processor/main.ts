@@ -1,4 +1,5 @@
 import { openDatabase } from '../lib/database.ts';
+import { openEnrolments } from '../lib/enrolments.ts';
 import { openEvents } from '../lib/events.ts';
 import { openFaces } from '../lib/faces.ts';
 import { serveHealth } from '../lib/health.ts';
@@ -9,6 +10,7 @@ import { createLog } from '../lib/log.ts';
 import { openPeople } from '../lib/people.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { loadConfig } from './config.ts';
+import { enrolPhoto } from './enrol-photo.ts';
 import { createClusterJob } from './jobs/cluster-faces.ts';
 import { createRetentionJob } from './jobs/erase-strangers.ts';
 import { createRematchJob } from './jobs/rematch.ts';
@@ -38,6 +40,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   const options = {
     images: openImages(db),
     people: openPeople(db),
+    enrolments: openEnrolments(db),
     recognizer,
     events,
     maxDeliveries: config.MAX_DELIVERIES,
@@ -49,7 +52,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     queue,
     untilAvailable: recognizer.untilAvailable,
     pingDatabase: db.ping,
-    process: (lease) => processImage(lease, options),
+    process: (lease) => (lease.kind === 'enrol' ? enrolPhoto(lease, options) : processImage(lease, options)),
     concurrency: config.PROCESSOR_CONCURRENCY,
     log,
   });

@@ -66,7 +66,7 @@ async function toSeenFace(face: Face, recognition: Recognition, people: FindPers
 }
 
 /** A word that a later recognizer might add is left out: the API promises those of this version. */
-function toQuality(message: FaceQualityMessage): FaceQuality {
+export function toQuality(message: FaceQualityMessage): FaceQuality {
   return { ...message, reasons: QUALITY_REASONS.filter((reason) => message.reasons.includes(reason)) };
 }
 

@@ -50,6 +50,8 @@ export interface Recognition {
   threshold: number;
   /** The state of the gallery that was searched; 0 without a database. */
   galleryRevision: number;
+  /** SHA-256 of the file. Absent when an older recognizer answers. */
+  contentHash?: Uint8Array | undefined;
 }
 
 export interface Face {
@@ -357,7 +359,7 @@ export const IdentifyResponse: MessageFns<IdentifyResponse> = {
 };
 
 function createBaseRecognition(): Recognition {
-  return { faces: [], width: 0, height: 0, model: "", threshold: 0, galleryRevision: 0 };
+  return { faces: [], width: 0, height: 0, model: "", threshold: 0, galleryRevision: 0, contentHash: undefined };
 }
 
 export const Recognition: MessageFns<Recognition> = {
@@ -379,6 +381,9 @@ export const Recognition: MessageFns<Recognition> = {
     }
     if (message.galleryRevision !== 0) {
       writer.uint32(48).uint64(message.galleryRevision);
+    }
+    if (message.contentHash !== undefined) {
+      writer.uint32(58).bytes(message.contentHash);
     }
     return writer;
   },
@@ -444,6 +449,14 @@ export const Recognition: MessageFns<Recognition> = {
             message.galleryRevision = longToNumber(reader.uint64());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.contentHash = reader.bytes();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -468,6 +481,11 @@ export const Recognition: MessageFns<Recognition> = {
         : isSet(object.gallery_revision)
         ? globalThis.Number(object.gallery_revision)
         : 0,
+      contentHash: isSet(object.contentHash)
+        ? bytesFromBase64(object.contentHash)
+        : isSet(object.content_hash)
+        ? bytesFromBase64(object.content_hash)
+        : undefined,
     };
   },
 
@@ -491,6 +509,9 @@ export const Recognition: MessageFns<Recognition> = {
     if (message.galleryRevision !== 0) {
       obj.galleryRevision = Math.round(message.galleryRevision);
     }
+    if (message.contentHash !== undefined) {
+      obj.contentHash = base64FromBytes(message.contentHash);
+    }
     return obj;
   },
 
@@ -505,6 +526,7 @@ export const Recognition: MessageFns<Recognition> = {
     message.model = object.model ?? "";
     message.threshold = object.threshold ?? 0;
     message.galleryRevision = object.galleryRevision ?? 0;
+    message.contentHash = object.contentHash ?? undefined;
     return message;
   },
 };

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
+import multipart from '@fastify/multipart';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
@@ -18,11 +19,14 @@ import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
 import { addClusterRoutes } from './routes/clusters.ts';
+import { addEnrolmentRoutes } from './routes/enrolments.ts';
 import { addEventRoute } from './routes/events.ts';
+import { addFacePersonRoutes } from './routes/face-person.ts';
 import { addFaceRoutes } from './routes/faces.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addImageRoutes } from './routes/images.ts';
 import { addJobRoute } from './routes/jobs.ts';
+import { addPeopleRoutes } from './routes/people.ts';
 import { addPhotoRoute } from './routes/photo.ts';
 import { addSubmitRoutes } from './routes/submit.ts';
 
@@ -56,6 +60,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   answerErrors(app);
   parseEveryBodyAsJson(app);
   closeUnusedConnections(app);
+  // Whoever stores an upload counts its bytes, and reads the rest of the form all the same.
+  await app.register(multipart, { throwFileSizeLimit: false });
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -70,10 +76,13 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addSubmitRoutes(api, options);
     addImageRoutes(api, options);
     addPhotoRoute(api, options);
-    addFaceRoutes(api, options);
     addClusterRoutes(api, options);
     addEventRoute(api, options);
     addJobRoute(api, options);
+    addFaceRoutes(api, options);
+    addPeopleRoutes(api, options);
+    addEnrolmentRoutes(api, options);
+    addFacePersonRoutes(api, options);
   };
   await app.register(addRoutes);
   return app;
@@ -95,12 +104,21 @@ function closeUnusedConnections(app: FastifyInstance): void {
   });
 }
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Photos may come as multipart/form-data. */
+    takesUploads?: boolean;
+  }
+}
+
 /** The reference system reads JSON whatever the Content-Type says, and plain `curl -d` sends that of a form. */
 function parseEveryBodyAsJson(app: FastifyInstance): void {
   app.addHook('onRequest', async (request) => {
     const { headers } = request.raw;
     const hasBody = Number(headers['content-length']) > 0 || headers['transfer-encoding'] !== undefined;
-    if (hasBody) headers['content-type'] = 'application/json';
+    const isUpload =
+      request.routeOptions.config.takesUploads && headers['content-type']?.startsWith('multipart/form-data');
+    if (hasBody) headers['content-type'] = isUpload ? headers['content-type'] : 'application/json';
     else delete headers['content-type'];
   });
   app.removeAllContentTypeParsers();

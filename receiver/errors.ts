@@ -38,6 +38,15 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   cluster_not_found: 404,
   face_not_in_cluster: 409,
   nothing_left: 409,
+  person_exists: 409,
+  reference_not_found: 404,
+  face_not_found: 404,
+  face_erased: 409,
+  face_not_named: 409,
+  no_descriptor: 422,
+  poor_quality: 422,
+  duplicate_face: 409,
+  belongs_to_other: 409,
 };
 
 /** What Fastify itself refuses, in our codes. */

@@ -9,7 +9,7 @@ export const boxSchema = z
   .object({ left: ratio, top: ratio, width: ratio, height: ratio })
   .describe("Ratios of the picture's width and height, origin top-left, after EXIF rotation.");
 
-const qualitySchema = z
+export const qualitySchema = z
   .object({
     pixels: z.number().describe('The shorter side of the box, in pixels of the photo.'),
     sharpness: z.number().describe('0 or more; below 0.05 the face is blurred, or has too few pixels to be sharp.'),
@@ -26,6 +26,7 @@ const qualitySchema = z
 
 const candidatesSchema = z
   .array(z.object({ person: personSchema, distance: z.number(), similarity: z.number() }))
+  .readonly()
   .nullable()
   .describe('The nearest people, at most 5, nearest first; null: decided before they were kept.');
 

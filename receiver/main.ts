@@ -1,4 +1,5 @@
 import { openDatabase } from '../lib/database.ts';
+import { openEnrolments } from '../lib/enrolments.ts';
 import { openEvents } from '../lib/events.ts';
 import { openFaces } from '../lib/faces.ts';
 import { openImageQueue } from '../lib/image-queue.ts';
@@ -7,6 +8,7 @@ import { createLog } from '../lib/log.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { buildApp } from './app.ts';
 import { loadConfig } from './config.ts';
+import { indexPathsOfOlderVersions } from './index-paths.ts';
 import { publishPending } from './publish-pending.ts';
 
 const config = loadOrExit(() => loadConfig(process.env));
@@ -22,8 +24,11 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   onClose('events', () => events.close());
   const images = openImages(db);
   const faces = openFaces(db);
-  const publishing = publishPending({ images, queue, log, signal });
+  const outboxes = { identify: images, enrol: openEnrolments(db) };
+  const publishing = publishPending({ outboxes, queue, log, signal });
   onClose('publisher', () => publishing);
+  const indexing = indexPathsOfOlderVersions({ images, log, signal });
+  onClose('path index', () => indexing);
 
   const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };
   const app = await buildApp({ db, images, faces, queue, events, roots: config.IMAGE_ROOTS, limits, log });

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../lib/errors.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
-import type { Images } from '../lib/images.ts';
+import { WORK_KINDS, type WorkKind } from '../lib/image-stream.ts';
 import type { Log } from '../lib/log.ts';
-import { enqueue } from './submit-paths.ts';
+import type { Outbox } from '../lib/outbox.ts';
+import { publish } from './submit-paths.ts';
 
 export interface PublishOptions {
-  readonly images: Pick<Images, 'listNotEnqueued' | 'markEnqueued' | 'releaseEnqueued'>;
+  readonly outboxes: Readonly<Record<WorkKind, Outbox>>;
   readonly queue: Pick<ImageQueue, 'enqueue' | 'oldestWaiting'>;
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -35,27 +36,32 @@ export async function publishPending(options: PublishOptions): Promise<void> {
         await releaseLost(options);
         lookedForLostAt = Date.now();
       }
-      if ((await publishBatch(options)) === BATCH) continue;
+      const published = [await publishBatch('identify', options), await publishBatch('enrol', options)];
+      if (published.includes(BATCH)) continue;
       failing = false;
     } catch (error) {
-      if (!failing) log.warn({ err: error }, `waiting images cannot be published: ${messageOf(error)}`);
+      if (!failing) log.warn({ err: error }, `what waits cannot be published: ${messageOf(error)}`);
       failing = true;
     }
     await sleep(EVERY_MS, undefined, { signal }).catch(() => undefined);
   }
 }
 
-async function publishBatch(options: PublishOptions): Promise<number> {
-  const ids = await options.images.listNotEnqueued({ minAgeMs: MIN_AGE_MS, limit: BATCH });
-  const waiting = ids.map((id) => ({ id, status: 'pending' as const, enqueued: false }));
-  const published = await enqueue(waiting, options);
-  if (published > 0) options.log.info({ published }, 'published images that had been waiting for the queue');
+const KIND_NAMES = { identify: 'images', enrol: 'enrolments' } as const;
+
+async function publishBatch(kind: WorkKind, { outboxes, queue, log }: PublishOptions): Promise<number> {
+  const outbox = outboxes[kind];
+  const waiting = await outbox.listNotEnqueued({ minAgeMs: MIN_AGE_MS, limit: BATCH });
+  const published = await publish(waiting, { outbox, kind, queue, log });
+  if (published > 0) log.info({ published }, `published ${KIND_NAMES[kind]} that had been waiting for the queue`);
   return published;
 }
 
-/** The queue hands out in order: a pending image that is much older than the next one to be handed out is not in it. */
-async function releaseLost({ images, queue, log }: PublishOptions): Promise<void> {
+/** The queue hands out in order: what is pending and much older than the next one to be handed out is not in it. */
+async function releaseLost({ outboxes, queue, log }: PublishOptions): Promise<void> {
   const oldest = await queue.oldestWaiting();
-  const released = await images.releaseEnqueued(new Date(oldest.getTime() - LOST_AFTER_MS));
-  if (released > 0) log.warn({ released }, 'the queue has lost images: they are published again');
+  for (const kind of WORK_KINDS) {
+    const released = await outboxes[kind].releaseEnqueued(new Date(oldest.getTime() - LOST_AFTER_MS));
+    if (released > 0) log.warn({ released }, `the queue has lost ${KIND_NAMES[kind]}: they are published again`);
+  }
 }

@@ -2,8 +2,10 @@ import { messageOf } from '../lib/errors.ts';
 import type { Events } from '../lib/events.ts';
 import { normalizeImagePath, resolveImagePath } from '../lib/image-path.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
+import type { WorkKind } from '../lib/image-stream.ts';
 import type { AcceptedImage, Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
+import type { Outbox } from '../lib/outbox.ts';
 
 export interface SubmitOptions {
   readonly images: Pick<Images, 'addImages' | 'markEnqueued'>;
@@ -26,10 +28,9 @@ export async function submitPaths(paths: readonly string[], options: SubmitOptio
   const checked = await Promise.all(paths.map((path) => checkPath(path, options.roots)));
   const normal = new Set(checked.flatMap((one) => ('error' in one ? [] : [one.normal])));
   const images = await options.images.addImages([...normal]);
-  await enqueue(images, options);
-  for (const { id, status, enqueued } of images) {
-    if (status === 'pending' && !enqueued) options.events.publish({ kind: 'image.accepted', imageId: id });
-  }
+  const waiting = images.filter((image) => image.status === 'pending' && !image.enqueued).map((image) => image.id);
+  await publish(waiting, { ...options, outbox: options.images, kind: 'identify' });
+  for (const imageId of waiting) options.events.publish({ kind: 'image.accepted', imageId });
   const byPath = new Map(images.map((image) => [image.path, image]));
   return checked.map((one) => {
     if ('error' in one) return one;
@@ -39,26 +40,29 @@ export async function submitPaths(paths: readonly string[], options: SubmitOptio
   });
 }
 
-/** Publishes images that no queue has taken yet, as far as that is possible now. */
-export async function enqueue(
-  images: readonly Pick<AcceptedImage, 'id' | 'status' | 'enqueued'>[],
-  options: { readonly images: Pick<Images, 'markEnqueued'> } & Pick<SubmitOptions, 'queue' | 'log'>,
-): Promise<number> {
-  const waiting = images.filter((image) => image.status === 'pending' && !image.enqueued).map((image) => image.id);
-  if (waiting.length === 0) return 0;
+export interface PublishOptions extends Pick<SubmitOptions, 'queue' | 'log'> {
+  /** Where the ids stand. */
+  readonly outbox: Pick<Outbox, 'markEnqueued'>;
+  readonly kind: WorkKind;
+}
+
+/** Publishes ids that no queue has taken yet, as far as that is possible now. @returns how many were taken */
+export async function publish(ids: readonly number[], { outbox, queue, kind, log }: PublishOptions): Promise<number> {
+  if (ids.length === 0) return 0;
   try {
-    const taken = await options.queue.enqueue(waiting);
-    await options.images.markEnqueued(taken);
+    const taken = await queue.enqueue(ids, kind);
+    await outbox.markEnqueued(taken);
     return taken.length;
   } catch (error) {
-    options.log.debug({ count: waiting.length, err: error }, `published later: ${messageOf(error)}`);
+    log.debug({ count: ids.length, kind, err: error }, `published later: ${messageOf(error)}`);
     return 0;
   }
 }
 
-type Checked = { readonly normal: string } | { readonly path: string; readonly error: unknown };
+export type Checked = { readonly normal: string } | { readonly path: string; readonly error: unknown };
 
-async function checkPath(path: string, roots: readonly string[]): Promise<Checked> {
+/** The stored spelling of a posted path, or why it is refused. */
+export async function checkPath(path: string, roots: readonly string[]): Promise<Checked> {
   try {
     const normal = normalizeImagePath(path);
     await resolveImagePath(normal, roots).catch((error: unknown) => {

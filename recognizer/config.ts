@@ -34,6 +34,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     MATCH_THRESHOLD: decimal({ min: 0, max: CANDIDATE_LIMIT, fallback: DEFAULT_THRESHOLD }),
     /** `true`: known photos are enrolled even where the face is so poor that strangers would come near to it. */
     ENROL_POOR_FACES: choice(['false', 'true']),
-    GALLERY_POLL_MS: integer({ min: 50, max: 3_600_000, fallback: 2000 }),
+    GALLERY_POLL_MS: integer({ min: 50, max: 3_600_000, fallback: 1000 }),
+    /** For this process alone; without it everybody is read from the database at each start. */
+    GALLERY_SNAPSHOT: folder().optional(),
   });
 }

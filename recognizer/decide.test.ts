@@ -152,12 +152,6 @@ describe('several faces of one photo', () => {
     expect(idsOf(decideAt({ 1: 0, 2: 2 }, [face(0), pinned]))).toEqual([null, null]);
     expect(decideAt({ 1: 0, 2: 2 }, [pinned])).toMatchObject([{ match: null, candidates: [{ personId: 2 }] }]);
   });
-
-  test('people without ids are told apart by their names', () => {
-    const find = () => ['Ada', 'Bo'].map((personName, index) => ({ ...near(0, 0.1 + index / 10), personName }));
-    const decided = decide([face(0), face(0)], find, rules({}), (base) => base);
-    expect(decided.map(({ match }) => match?.personName).sort()).toEqual(['Ada', 'Bo']);
-  });
 });
 
 /** Distances of each face to each of the people 1, 2, …; the faces are marked by their place. */

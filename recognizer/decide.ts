@@ -1,7 +1,7 @@
-import { CANDIDATE_LIMIT } from '../lib/similarity.ts';
+import { CANDIDATE_LIMIT, distanceBetween } from '../lib/similarity.ts';
 import { MAX_CANDIDATES } from '../lib/stored-candidates.ts';
 import { assign } from './assign.ts';
-import { distanceBetween, type NearPerson } from './gallery.ts';
+import type { NearPerson } from './gallery.ts';
 
 /** A face whose person is to be decided. */
 export interface ProbeFace {
@@ -68,10 +68,10 @@ export function decide(
 ): DecidedFace[] {
   const pinned = new Set(faces.flatMap(({ personId }) => personId || []));
   const looked = faces.map((face) => lookUp(face, faces.length, { findPeople, pinned, rules, thresholdFor }));
-  const columns = new Map<number | string, number>();
+  const columns = new Map<number, number>();
   const columnOf = (person: NearPerson) => {
-    const column = columns.get(identityOf(person)) ?? columns.size;
-    columns.set(identityOf(person), column);
+    const column = columns.get(person.personId) ?? columns.size;
+    columns.set(person.personId, column);
     return column;
   };
   const rows = looked.map(({ allowed, base }) => ({
@@ -134,9 +134,4 @@ function isRejected(face: ProbeFace, { personId, distance }: NearPerson, rejecte
       (face.faceId > 0 && rejected.faceId === face.faceId) ||
       (rejected.descriptor !== null && distanceBetween(rejected.descriptor, face.descriptor) < distance),
   );
-}
-
-/** Without a database people have no ids, and their names tell them apart. */
-function identityOf({ personId, personName }: NearPerson): number | string {
-  return personId || personName;
 }

@@ -9,6 +9,7 @@ import { decodePhoto } from './decode.ts';
 import { createEngine } from './engine/create-engine.ts';
 import type { DescribedFace, Engine } from './engine/engine.ts';
 import { findFaces } from './find-faces.ts';
+import { PHOTO_REFUSED } from './photo-refused.ts';
 import { judgeFace } from './quality.ts';
 import type { WorkerSettings } from './worker-settings.ts';
 
@@ -23,6 +24,8 @@ export type PhotoSource =
 export type PhotoJob = PhotoSource & {
   /** SHA-256, hex: a file with this content need not be looked at again. */
   readonly knownHash?: string | null;
+  /** SHA-256, hex: files with such content must not be looked at. */
+  readonly refusedHashes?: readonly string[];
 };
 
 export type PhotoOutcome =
@@ -74,6 +77,9 @@ export async function describePhoto({ begun, ...job }: PhotoJob & { begun: Messa
     const file = 'path' in job ? await readImageFile(job.path, settings) : checkSize(job.file, settings);
     contentHash = createHash('sha256').update(file).digest('hex');
     if (contentHash === job.knownHash) return { kind: 'unchanged', contentHash };
+    if (job.refusedHashes?.includes(contentHash)) {
+      throw new PermanentError(PHOTO_REFUSED, 'The photo is of somebody who was erased, or was taken from its person.');
+    }
     const { picture, width, height } = await decodePhoto(file, settings);
     const found = await findFaces(engine, picture, settings);
     const faces = found.map((face) => ({ ...face, quality: judgeFace(face, picture, width / picture.width) }));

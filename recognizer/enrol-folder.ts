@@ -1,9 +1,10 @@
-import type { FaceQuality } from '../lib/face-quality.ts';
+import { type FaceQuality, findMisleading } from '../lib/face-quality.ts';
 import type { Log } from '../lib/log.ts';
 import type { KnownPhoto } from '../lib/people.ts';
 import { type KnownFile, listKnownFiles } from './known-people.ts';
 import type { KnownPhotos } from './known-photos.ts';
-import { explainPoorFace, findMisleading } from './quality.ts';
+import { PHOTO_REFUSED } from './photo-refused.ts';
+import { explainPoorFace } from './quality.ts';
 import { WorkerCrashError, type WorkerPool } from './worker-pool.ts';
 
 /** `person_images.image_name` holds no more characters. */
@@ -25,6 +26,8 @@ export interface Enrolment {
   readonly signal: AbortSignal;
   /** How often each state of a file could not be looked at for a reason that may pass. */
   readonly troubles: Map<string, number>;
+  /** States of files that must not be enrolled: they are not read again. */
+  readonly refused: Set<string>;
 }
 
 /**
@@ -42,13 +45,15 @@ export async function enrolFolder(enrolment: Enrolment): Promise<{ changed: numb
 
   const waiting = files.filter((file) => {
     const photo = kept.get(file.imageName);
-    return !isUpToDate(photo, file, model) || wasRefusedAsPoor(photo, enrolment);
+    const isWanted = !isUpToDate(photo, file, model) || wasRefusedAsPoor(photo, enrolment);
+    return isWanted && !enrolment.refused.has(stateOf(file));
   });
+  const refusedHashes = waiting.length > 0 ? await photos.listRefusedHashes() : [];
   const scanMs = Date.now() - started;
   const progress = reportProgress(log, waiting.length);
   const work = async () => {
     for (let file = waiting.shift(); file !== undefined && !signal.aborted; file = waiting.shift()) {
-      if (await enrolFile(enrolment, file, kept.get(file.imageName))) changed++;
+      if (await enrolFile({ ...enrolment, refusedHashes }, file, kept.get(file.imageName))) changed++;
       progress.advance();
     }
   };
@@ -71,9 +76,16 @@ function wasRefusedAsPoor(kept: KnownPhoto | undefined, { enrolPoorFaces }: Enro
   return enrolPoorFaces && kept !== undefined && kept.failure !== null && kept.quality !== null;
 }
 
+/** Tells whether a file is the one that was looked at before. */
+function stateOf(file: KnownFile): string {
+  return `${file.imageName} ${file.size} ${file.mtimeMs}`;
+}
+
+type FileEnrolment = Enrolment & { readonly refusedHashes: readonly string[] };
+
 /** @returns whether anything about the person's face is different now */
-async function enrolFile(enrolment: Enrolment, file: KnownFile, kept: KnownPhoto | undefined): Promise<boolean> {
-  const { photos, model, log } = enrolment;
+async function enrolFile(enrolment: FileEnrolment, file: KnownFile, kept: KnownPhoto | undefined): Promise<boolean> {
+  const { photos, model, log, refused } = enrolment;
   const state = { fileSize: file.size, fileMtimeMs: file.mtimeMs };
   const lookAgain = kept?.model !== model || wasRefusedAsPoor(kept, enrolment);
   const knownHash = lookAgain ? null : kept.contentHash;
@@ -83,16 +95,18 @@ async function enrolFile(enrolment: Enrolment, file: KnownFile, kept: KnownPhoto
     await photos.touchKnownPhoto(file.imageName, state);
     return false;
   }
+  if (found === 'refused') {
+    refused.add(stateOf(file));
+    return false;
+  }
   if (found.failure !== null) {
     log.warn({ image: file.imageName, reason: found.failure }, 'a known photo cannot be used');
   }
-  await photos.recordKnownPhoto({
-    ...found,
-    ...state,
-    imageName: file.imageName,
-    personName: file.personName,
-    model,
-  });
+  const photo = { ...found, ...state, imageName: file.imageName, personName: file.personName, model };
+  if (!(await photos.recordKnownPhoto(photo))) {
+    refused.add(stateOf(file));
+    return false;
+  }
   log.debug({ image: file.imageName, person: file.personName }, 'known photo recorded');
   return true;
 }
@@ -106,14 +120,21 @@ interface Findings {
 }
 
 async function lookAtFile(
-  enrolment: Enrolment,
+  enrolment: FileEnrolment,
   file: KnownFile,
   knownHash: string | null,
-): Promise<Findings | 'unchanged' | 'later'> {
-  const { pool, log, signal } = enrolment;
+): Promise<Findings | 'unchanged' | 'refused' | 'later'> {
+  const { pool, log, signal, refusedHashes } = enrolment;
   try {
-    const outcome = await pool.describe({ path: file.path, knownHash }, { signal, evenIfFull: true });
+    const outcome = await pool.describe({ path: file.path, knownHash, refusedHashes }, { signal, evenIfFull: true });
     if (outcome.kind === 'unchanged') return 'unchanged';
+    if (outcome.kind === 'refused' && outcome.code === PHOTO_REFUSED) {
+      // Not its name: the name may be the person's.
+      log.warn(
+        'a photo in the folder of known people is of somebody who was erased, or was taken from them: delete it',
+      );
+      return 'refused';
+    }
     if (outcome.kind === 'refused') return refusal(outcome.message, outcome.contentHash);
     const { faces, contentHash } = outcome.photo;
     const [largest] = faces;
@@ -125,7 +146,7 @@ async function lookAtFile(
       );
     }
     const { quality, descriptor } = largest;
-    if (!enrolment.enrolPoorFaces && findMisleading(quality).length > 0) {
+    if (!enrolment.enrolPoorFaces && findMisleading(quality.reasons).length > 0) {
       return refusal(explainPoorFace(quality), contentHash, quality);
     }
     return { descriptor, failure: null, contentHash, quality };
@@ -136,7 +157,7 @@ async function lookAtFile(
 }
 
 function tryLater({ troubles, log }: Enrolment, file: KnownFile, error: unknown): Findings | 'later' {
-  const state = `${file.imageName} ${file.size} ${file.mtimeMs}`;
+  const state = stateOf(file);
   const count = (troubles.get(state) ?? 0) + 1;
   troubles.set(state, count);
   if (error instanceof WorkerCrashError && count >= MAX_CRASHES) {

@@ -1,8 +1,8 @@
-import type { GalleryEntry } from '../lib/people.ts';
+import { createGallerySearch, type GallerySearch } from './gallery-search.ts';
 
 /** A person who is known, by the reference of theirs that is nearest to a probe. */
 export interface NearPerson {
-  /** 0, like the id of the reference, without a database: then the name tells people apart. */
+  /** Negative, like the id of the reference, without a database: nobody outside knows it. */
   readonly personId: number;
   readonly personImageId: number;
   readonly personName: string;
@@ -14,10 +14,8 @@ export interface NearPerson {
 
 export interface Gallery {
   readonly size: number;
-  /** The state of the database that the entries were read from; 0 without a database. */
+  /** The state of the database that the faces are of. */
   readonly revision: number;
-  /** Takes the place of everything that was known before. */
-  replace(entries: readonly GalleryEntry[], revision: number): void;
   /**
    * The people nearest to a face, each once, nearest first.
    *
@@ -28,41 +26,20 @@ export interface Gallery {
   nearestPeople(probe: Float32Array, options: { count: number; limit: number }): NearPerson[];
 }
 
-/** The known faces of one model, in memory, searched exactly. */
-export function createGallery(): Gallery {
-  let entries: readonly GalleryEntry[] = [];
-  let revision = 0;
+/** The known faces of one model, with the names that the search does without. */
+export function createGallery(search: GallerySearch = createGallerySearch()): Gallery {
   return {
     get size() {
-      return entries.length;
+      return search.size;
     },
     get revision() {
-      return revision;
+      return search.revision;
     },
-    replace(newEntries, newRevision) {
-      entries = newEntries;
-      revision = newRevision;
-    },
-    nearestPeople(probe, { count, limit }) {
-      const nearest = new Map<number | string, { entry: GalleryEntry; distance: number }>();
-      for (const entry of entries) {
-        const distance = distanceBetween(probe, entry.descriptor);
-        const person = entry.personId || entry.personName;
-        if (distance > limit || distance >= (nearest.get(person)?.distance ?? Number.POSITIVE_INFINITY)) continue;
-        nearest.set(person, { entry, distance });
-      }
-      const sorted = [...nearest.values()].sort((a, b) => a.distance - b.distance).slice(0, count);
-      return sorted.map(({ entry: { descriptor: _, ...person }, distance }) => ({ ...person, distance }));
-    },
+    nearestPeople: (probe, options) =>
+      search.nearestPeople(probe, options).map((nearest) => ({
+        ...nearest,
+        personName: search.findPerson(nearest.personId)?.name ?? '',
+        imageName: search.findImageName(nearest.personImageId) ?? '',
+      })),
   };
-}
-
-/** Euclidean, of two descriptors of 128 floats and of one model. */
-export function distanceBetween(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) {
-    const difference = (a[i] ?? 0) - (b[i] ?? 0);
-    sum += difference * difference;
-  }
-  return Math.sqrt(sum);
 }

@@ -42,6 +42,7 @@ export async function identify(
       model: options.model,
       threshold: rules.current.threshold,
       galleryRevision,
+      contentHash: Buffer.from(photo.contentHash, 'hex'),
     },
   };
 }

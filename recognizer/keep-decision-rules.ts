@@ -8,7 +8,7 @@ const RELOAD_SHARE = 20;
 
 export interface DecisionRulesKeeper {
   readonly current: DecisionRules;
-  /** The rules are at least as new as this revision of the gallery; Infinity without a database, where there are none. */
+  /** The rules are at least as new as this revision of the gallery; 0 without a database, where there are none. */
   readonly revision: number;
   /** Reads what has changed since. @throws when the database cannot be read: the rules stay as they are */
   follow(): Promise<void>;
@@ -30,7 +30,7 @@ export function keepDecisionRules(options: {
     ...{ threshold, largestThreshold: threshold },
     ...{ thresholdOf: new Map(), rejectedOf: new Map() },
   };
-  let revision = table === null ? Number.POSITIVE_INFINITY : 0;
+  let revision = 0;
   let loadedVersion: string | null = null;
   let reloadAt = 0;
 

@@ -8,6 +8,7 @@ import { createGallery } from './gallery.ts';
 import { identify } from './identify.ts';
 import { keepDecisionRules } from './keep-decision-rules.ts';
 import { keepGallery } from './keep-gallery.ts';
+import { keepSnapshot, restoreGallery } from './keep-snapshot.ts';
 import { keepKnownPhotosInMemory } from './known-photos.ts';
 import { match } from './match.ts';
 import { thresholdFor } from './quality.ts';
@@ -46,12 +47,15 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
 
   const { model, backend } = await pool.warmUp();
   log.info({ backend, model }, 'networks loaded');
-  const gallery = createGallery();
   const table = database && openDecisionRules(database);
   const rules = keepDecisionRules({ table, model, threshold: config.MATCH_THRESHOLD });
+  const folder = config.GALLERY_SNAPSHOT ?? null;
+  const { search, restored } = await restoreGallery({ folder, model, log });
+  const gallery = createGallery(search);
   const photos = database === null ? keepKnownPhotosInMemory() : openPeople(database);
   const keeper = keepGallery({
-    gallery,
+    search,
+    restored,
     photos,
     rules,
     folder: config.KNOWN_PEOPLE ?? null,
@@ -63,6 +67,10 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   });
   onClose('gallery', () => keeper.close());
   await keeper.loaded;
+  if (folder !== null) {
+    const snapshots = keepSnapshot({ folder, search, model, log, restored });
+    onClose('snapshot', () => snapshots.close());
+  }
   if (signal.aborted) return;
   const naming = { gallery, rules, model, thresholdFor };
   server.becomeReady({

@@ -23,10 +23,12 @@ export function revisionOf({ gallery, rules }: Naming): number {
   return Math.min(gallery.revision, rules.revision);
 }
 
-export function toMatch({ personId, personName, imageName, personImageId, distance }: NearPerson): Match {
-  return { personId, personName, imageName, personImageId, distance, similarity: similarityOf(distance) };
+export function toMatch(person: NearPerson): Match {
+  const { personName, imageName, distance } = person;
+  return { ...toCandidate(person), personName, imageName, similarity: similarityOf(distance) };
 }
 
+/** Ids that no database has given are told nobody. */
 export function toCandidate({ personId, personImageId, distance }: NearPerson): Candidate {
-  return { personId, personImageId, distance };
+  return { personId: Math.max(0, personId), personImageId: Math.max(0, personImageId), distance };
 }

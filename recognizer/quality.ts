@@ -1,4 +1,4 @@
-import { type FaceQuality, MISLEADING_REASONS, type QualityReason } from '../lib/face-quality.ts';
+import { type FaceQuality, findMisleading, type QualityReason } from '../lib/face-quality.ts';
 import type { DescribedFace, Picture } from './engine/engine.ts';
 import { estimatePose } from './estimate-pose.ts';
 
@@ -29,11 +29,6 @@ export const LIMITS = {
 /** Of the threshold, for a misleading face: names fewer strangers than the whole threshold does for the others. */
 const STRICTER = 0.9;
 
-/** Why a face would make a bad reference, that strangers come near to; empty when nothing speaks against it. */
-export function findMisleading({ reasons }: FaceQuality): QualityReason[] {
-  return reasons.filter((reason) => MISLEADING_REASONS.includes(reason));
-}
-
 /** Why a known photo is not enrolled, and what to do about it. */
 export function explainPoorFace(quality: FaceQuality): string {
   const words: Partial<Record<QualityReason, string>> = {
@@ -41,7 +36,7 @@ export function explainPoorFace(quality: FaceQuality): string {
     LOW_SHARPNESS: 'blurred',
     EXTREME_POSE: `turned or leaning too far (${describePose(quality)})`,
   };
-  const found = findMisleading(quality);
+  const found = findMisleading(quality.reasons);
   const what = found.map((reason) => words[reason]).join(' and ');
   return `The face is ${what}: ${found.join(', ')}. Take a better photo, or set ENROL_POOR_FACES=true.`;
 }
@@ -58,7 +53,8 @@ function describePose({ yaw, pitch, roll }: FaceQuality): string {
  * @param reasons what speaks against this one
  */
 export function thresholdFor(threshold: number, reasons: readonly string[]): number {
-  return MISLEADING_REASONS.some((reason) => reasons.includes(reason)) ? threshold * STRICTER : threshold;
+  // Rounded, because people read it.
+  return findMisleading(reasons).length > 0 ? Number((threshold * STRICTER).toFixed(6)) : threshold;
 }
 
 /**

@@ -47,7 +47,8 @@ ALTER TABLE faces
   ADD COLUMN erased_at DATETIME(3) NULL;
 
 ALTER TABLE images
-  -- 1: the names of its faces may be out of date, and a job decides them again.
+  -- 1: the names of its faces may be out of date, and a job decides them again. 2: the same, and the answer has changed
+  -- already: the job tells whoever listens.
   ADD COLUMN rematch TINYINT UNSIGNED NOT NULL DEFAULT 0,
   ADD KEY images_rematch (rematch, id);
 

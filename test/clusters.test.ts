@@ -315,7 +315,7 @@ test('the best few become references: no poor face, no picture twice; who was sa
   const [references] = await db.query<Row[]>('SELECT face_id FROM person_images ORDER BY face_id DESC');
   expect(references.map((row) => row.face_id)).toEqual([10, 9, 5, 4, 3]);
   const [[rest]] = await db.query<Row[]>(
-    `SELECT (SELECT COUNT(*) FROM face_rejections) AS rejections, (SELECT COUNT(*) FROM images WHERE rematch = 1) AS marked,
+    `SELECT (SELECT COUNT(*) FROM face_rejections) AS rejections, (SELECT COUNT(*) FROM images WHERE rematch = 2) AS marked,
             (SELECT revision FROM person) = (SELECT revision FROM gallery) AS stamped`,
   );
   expect(rest).toEqual({ rejections: 0, marked: 9, stamped: 1 });

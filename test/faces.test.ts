@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Database, descriptorToBytes, openDatabase, type Row, type WriteResult } from '../lib/database.ts';
 import { type FaceDecision, type Faces, openFaces } from '../lib/faces.ts';
 import { type Images, openImages, type SeenFace } from '../lib/images.ts';
+import { listMarkedImages } from '../lib/rematch-images.ts';
 import { createDatabase, type TestDatabase } from './servers.ts';
 
 const MODEL = 'm1';
@@ -88,10 +89,10 @@ describe('an outcome', () => {
     await changeGallery();
     const stale = await addImage('stale.jpg', [null], revision);
     const elsewhere = await addImage('without-database.jpg', [null], 0);
-    expect(await faces.listRematch(10)).toEqual([stale.id]);
+    expect(await listMarkedImages(db, Number.MAX_SAFE_INTEGER, 10)).toEqual([stale.id]);
     expect([await isMarked(fresh), await isMarked(elsewhere)]).toEqual([false, false]);
     await rewrite(stale, [decide(null)], { revision: revision + 1 });
-    expect(await faces.listRematch(10)).toEqual([]);
+    expect(await listMarkedImages(db, Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
   });
 
   test('waits for a change of the gallery that is being made, and knows it', async () => {
@@ -122,6 +123,10 @@ describe('decisions that are written again', () => {
       candidates: [{ person: { name: 'ada' }, distance: 0.3 }, { person: { name: 'bo' } }],
     });
     expect(await rewrite(image, [decide(null, 0.35), decide(bo)])).toEqual({ changed: false });
+    // Whoever marked it has changed its answer before.
+    await db.query('UPDATE images SET rematch = 2 WHERE id = ?', [image.id]);
+    expect(await listMarkedImages(db, Number.MAX_SAFE_INTEGER, 10)).toEqual([image.id]);
+    expect(await rewrite(image, [decide(null, 0.35), decide(bo)])).toEqual({ changed: true });
     expect(await rewrite(image, [decide(null), decide(null)])).toEqual({ changed: true });
     expect(await images.findImage(image.id)).toMatchObject({ status: 'unknown', person: null });
   });

@@ -15,8 +15,10 @@ export interface DecideAgainOptions {
 }
 
 /** Images that are written together, and faces that are asked about in one call at most (a call may hold 4 MB). */
-const BATCH = 64;
+const BATCH = 16;
 const FACES_PER_CALL = 2_000;
+/** Batches in hand side by side: while one waits for the database, the recognizer works on another. */
+const LANES = 4;
 const DESCRIPTOR_LENGTH = 128;
 const BEHIND_WAIT_MS = 100;
 const FAILURE_WAIT_MS = 1_000;
@@ -39,11 +41,9 @@ export async function decideMarkedImages(
   let changed = 0;
   let before = Number.MAX_SAFE_INTEGER;
   const refused = new Set<string | null>();
-  for (;;) {
-    signal.throwIfAborted();
-    const imageIds = await listMarkedImages(db, before, BATCH);
-    const last = imageIds.at(-1);
-    if (last === undefined) break;
+  const lanes = openLanes(LANES);
+
+  async function decideBatch(imageIds: readonly number[]): Promise<void> {
     const photos = await options.faces.readProbes(imageIds);
     for (const { model, ids } of groupImages(imageIds, photos)) {
       if (refused.has(model)) continue;
@@ -51,11 +51,46 @@ export async function decideMarkedImages(
       if (decided === null) refused.add(model);
       changed += decided ?? 0;
     }
+  }
+
+  for (;;) {
+    signal.throwIfAborted();
+    const imageIds = await listMarkedImages(db, before, BATCH);
+    const last = imageIds.at(-1);
+    if (last === undefined) break;
+    await lanes.start(() => decideBatch(imageIds));
     looked += imageIds.length;
     before = last;
   }
+  await lanes.end();
   if (refused.size > 0) await pause(REFUSED_WAIT_MS, signal);
   return { looked, changed };
+}
+
+/** Runs so much work side by side at most. After a failure nothing more is started, and what runs is waited for. */
+function openLanes(count: number) {
+  const running = new Set<Promise<void>>();
+  const failures: unknown[] = [];
+  const throwFailure = async () => {
+    if (failures.length === 0) return;
+    await Promise.all(running);
+    throw failures[0];
+  };
+  return {
+    /** Resolves when there is room for more. */
+    async start(work: () => Promise<void>): Promise<void> {
+      const lane: Promise<void> = work()
+        .catch((error: unknown) => void failures.push(error))
+        .finally(() => running.delete(lane));
+      running.add(lane);
+      if (running.size >= count) await Promise.race(running);
+      await throwFailure();
+    },
+    async end(): Promise<void> {
+      await Promise.all(running);
+      await throwFailure();
+    },
+  };
 }
 
 /** Null: of images without any descriptor there is nothing to decide, but their mark is cleared. */

@@ -25,10 +25,11 @@ const stateSchema = z.object({
 });
 type State = z.infer<typeof stateSchema>;
 
-const POLL_MS = 500;
+const POLL_MS = 250;
 const PAGE = 4_000;
-/** While a long scan goes on, what it has found is decided this often. */
+/** While a long scan goes on, what it has found is decided this often, and its place noted. */
 const DECIDE_EVERY_MS = 1_000;
+const SAVE_EVERY_MS = 500;
 
 /**
  * Keeps the names in photos that were looked at before true to the gallery, without looking at them again: whenever the
@@ -65,19 +66,20 @@ async function scanFaces(options: DecideAgainOptions, context: JobContext, befor
   const { target, top } = scan;
   const affected = findAffectedBy(changes);
   let decidedAt = performance.now();
+  let savedAt = decidedAt;
   let marked = 0;
-  let cursor: number | null = scan.cursor > 0 ? scan.cursor : null;
-  while (cursor !== null) {
+  for await (const { faces, next } of readPages(db, scan.cursor)) {
     signal.throwIfAborted();
-    const page = await readFacePage(db, cursor, PAGE);
-    const imageIds = await affected.findImages(page.faces);
-    const next: number = page.next ?? 0;
-    marked += await write(async (connection) => {
-      await saveJob(connection, REMATCH, { state: { ...before, scan: { ...scan, cursor: next } }, done: top - next });
-      return markImages(connection, imageIds);
-    });
-    options.events.publish({ kind: 'job.progress', job: REMATCH, done: top - next, total: top });
-    cursor = page.next;
+    const imageIds = await affected.findImages(faces);
+    if (imageIds.length > 0 || performance.now() - savedAt > SAVE_EVERY_MS) {
+      const done = top - next;
+      marked += await write(async (connection) => {
+        await saveJob(connection, REMATCH, { state: { ...before, scan: { ...scan, cursor: next } }, done });
+        return markImages(connection, imageIds);
+      });
+      options.events.publish({ kind: 'job.progress', job: REMATCH, done, total: top });
+      savedAt = performance.now();
+    }
     if (performance.now() - decidedAt > DECIDE_EVERY_MS) {
       await decideMarkedImages(options, context, target);
       decidedAt = performance.now();
@@ -93,6 +95,21 @@ async function scanFaces(options: DecideAgainOptions, context: JobContext, befor
     'stored faces are up to date with the gallery',
   );
   return after;
+}
+
+/** Pages of faces from `cursor` down; each is read while the one before it is worked on. */
+async function* readPages(db: JobContext['db'], cursor: number) {
+  let reading = readFacePage(db, cursor, PAGE);
+  for (;;) {
+    const { faces, next } = await reading;
+    if (next !== null) {
+      reading = readFacePage(db, next, PAGE);
+      // Nobody may be there to hear of it, when the work on this page fails.
+      reading.catch(() => undefined);
+    }
+    yield { faces, next: next ?? 0 };
+    if (next === null) return;
+  }
 }
 
 async function beginScan({ db, write }: JobContext, before: State, changes: GalleryChanges) {

@@ -43,10 +43,12 @@ export function runJobs(options: RunJobsOptions): Promise<void> {
 }
 
 async function leadJobs({ fence, signal }: Leadership, { jobs, db, log }: RunJobsOptions): Promise<void> {
-  const overtaken = new AbortController();
-  const until = AbortSignal.any([signal, overtaken.signal]);
+  const ending = new AbortController();
+  const until = ending.signal;
+  const giveUp = () => ending.abort();
+  signal.addEventListener('abort', giveUp, { once: true });
+  if (signal.aborted) giveUp();
   const names = jobs.map((job) => job.name);
-  const giveUp = () => overtaken.abort();
   await repeat('claiming the jobs', { until, giveUp, log }, async () => {
     await claimJobs(db, fence, names);
     return 'done';

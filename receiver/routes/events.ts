@@ -73,9 +73,11 @@ async function tell(
   after: number | undefined,
   closing: AbortSignal,
 ): Promise<boolean> {
-  const gone = new AbortController();
-  const signal = AbortSignal.any([gone.signal, closing]);
-  response.once('close', () => gone.abort());
+  const ending = new AbortController();
+  const { signal } = ending;
+  const end = () => ending.abort();
+  response.once('close', end);
+  closing.addEventListener('abort', end, { once: true });
   response.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-cache, no-transform',
@@ -95,17 +97,27 @@ async function tell(
     return signal.aborted || !response.writableNeedDrain;
   } finally {
     clearInterval(beating);
+    closing.removeEventListener('abort', end);
     if (response.writableNeedDrain) response.destroy();
     else response.end();
   }
 }
 
+/** Waits until the client takes more. @returns false when it does not for SLOW_MS, or `signal` is aborted */
 async function drains(response: ServerResponse, signal: AbortSignal): Promise<boolean> {
-  const waiting = AbortSignal.any([signal, AbortSignal.timeout(SLOW_MS)]);
-  return once(response, 'drain', { signal: waiting }).then(
-    () => true,
-    () => false,
-  );
+  const waiting = new AbortController();
+  const giveUp = () => waiting.abort();
+  const timer = setTimeout(giveUp, SLOW_MS);
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    return await once(response, 'drain', { signal: waiting.signal }).then(
+      () => true,
+      () => false,
+    );
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', giveUp);
+  }
 }
 
 /** https://html.spec.whatwg.org/multipage/server-sent-events.html: an id without data is remembered, and no event. */

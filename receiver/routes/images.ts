@@ -42,6 +42,12 @@ export function addImageRoutes(app: App, { images, queue }: AppOptions): void {
         tags: ['images'],
         querystring: z.object({
           status: z.enum(IMAGE_STATUSES).optional(),
+          person: z.coerce.number().int().positive().optional().describe('Its id: one of the faces is this person.'),
+          q: z
+            .string()
+            .max(200)
+            .optional()
+            .describe('Words; each starts a word of the path or of the name of somebody in the image.'),
           cursor: z
             .string()
             .regex(/^\d{1,15}$/, 'use the nextCursor of the page before')
@@ -54,18 +60,17 @@ export function addImageRoutes(app: App, { images, queue }: AppOptions): void {
         },
       },
     },
-    async ({ query: { status, cursor, limit } }) => {
-      // One more than asked for tells whether there is another page.
-      const found = await images.listImages({
-        limit: limit + 1,
+    async ({ query: { status, person, q, cursor, limit } }) => {
+      const page = await images.listImages({
+        limit,
         ...(status === undefined ? {} : { status }),
+        ...(person === undefined ? {} : { person }),
+        ...(q === undefined ? {} : { text: q }),
         ...(cursor === undefined ? {} : { before: Number(cursor) }),
       });
-      const page = found.slice(0, limit);
-      const last = page.at(-1);
       return {
-        images: page.map(presentImage),
-        nextCursor: found.length > limit && last !== undefined ? String(last.id) : null,
+        images: page.images.map(presentImage),
+        nextCursor: page.next === null ? null : String(page.next),
       };
     },
   );

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { IMAGE_STATUSES } from '../../lib/images.ts';
 import type { App, AppOptions } from '../app.ts';
 import { errorReplySchema, errorSchema, HttpError, toApiError } from '../errors.ts';
+import { carriesPhotos, receivePhotos } from '../receive-photos.ts';
 import { submitPaths } from '../submit-paths.ts';
 
 const MAX_PATHS = 10_000;
@@ -12,8 +13,9 @@ const acceptedSchema = z.object({ id: z.number().int(), path: z.string(), status
 const refusedSchema = z.object({ path: z.string(), error: errorSchema });
 const pathSchema = z.object({ path: z.string().describe('Relative to, or inside, one of IMAGE_ROOTS.') });
 
-/** The two routes of the reference system. */
+/** The two routes of the reference system, and the one that takes uploads. */
 export function addSubmitRoutes(app: App, options: AppOptions): void {
+  addUploadRoute(app, options);
   app.post(
     '/image/post',
     {
@@ -49,18 +51,52 @@ export function addSubmitRoutes(app: App, options: AppOptions): void {
     },
     async (request, reply) => {
       const paths = request.body.paths.map(({ path }) => path);
-      if (paths.length > MAX_PATHS) {
-        throw new HttpError(
-          413,
-          'too_many_paths',
-          `At most ${MAX_PATHS} paths in one request; these are ${paths.length}.`,
-        );
-      }
-      const submitted = await submitPaths(paths, options);
-      const images = submitted.map((one) =>
-        'error' in one ? { path: one.path, error: toApiError(one.error, request.id).body } : one.image,
-      );
-      return reply.status(202).send({ images });
+      return reply.status(202).send({ images: await submitMany(paths, options, request.id) });
     },
+  );
+}
+
+function addUploadRoute(app: App, options: AppOptions): void {
+  const { roots, limits } = options;
+  app.post(
+    '/v1/images',
+    {
+      bodyLimit: BULK_BODY_BYTES,
+      config: { takesUploads: true },
+      schema: {
+        summary: 'Submit photos, by path or as an upload',
+        description:
+          `At most ${MAX_PATHS} paths, or the photos themselves as multipart/form-data, which are stored below the first ` +
+          'of IMAGE_ROOTS, named by their content: the same photo sent twice is the same image.',
+        tags: ['images'],
+        consumes: ['application/json', 'multipart/form-data'],
+        // Null: an upload.
+        body: z.object({ paths: z.array(pathSchema) }).nullable(),
+        response: {
+          202: z.object({ images: z.array(z.union([acceptedSchema, refusedSchema])) }),
+          '4xx': errorReplySchema,
+          '5xx': errorReplySchema,
+        },
+      },
+    },
+    async (request, reply) => {
+      const { body } = request;
+      if (!body && !carriesPhotos(request)) throw new HttpError(400, 'invalid_request', 'Give paths, or files.');
+      const paths = body
+        ? body.paths.map(({ path }) => path)
+        : (await receivePhotos(request, { root: roots[0] ?? '', maxBytes: limits.maxBytes })).paths;
+      return reply.status(202).send({ images: await submitMany(paths, options, request.id) });
+    },
+  );
+}
+
+async function submitMany(paths: readonly string[], options: AppOptions, requestId: string) {
+  if (paths.length > MAX_PATHS) {
+    const message = `At most ${MAX_PATHS} paths in one request; these are ${paths.length}.`;
+    throw new HttpError(413, 'too_many_paths', message);
+  }
+  const submitted = await submitPaths(paths, options);
+  return submitted.map((one) =>
+    'error' in one ? { path: one.path, error: toApiError(one.error, requestId).body } : one.image,
   );
 }

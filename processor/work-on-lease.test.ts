@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { retryDelay } from './process-image.ts';
+import { retryDelay } from './work-on-lease.ts';
 
 test('the delay doubles from about 1 s to about 1 min, with jitter of a quarter', () => {
   for (const [deliveries, ms] of [

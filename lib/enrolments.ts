@@ -1,0 +1,257 @@
+import type { Database, Queryable, Row, WriteResult } from './database.ts';
+import { PermanentError } from './errors.ts';
+import { chunksOf, type Outbox, openOutbox } from './outbox.ts';
+import { bumpRevision } from './people.ts';
+import { lockPerson, NOT_BEING_ERASED, personNotFound } from './persons.ts';
+import { addReference, measureNewerReferences, type NearReference, type NewReference } from './references.ts';
+
+/** pending is the only state that is not an outcome. */
+export const ENROLMENT_STATUSES = ['pending', 'enrolled', 'refused', 'failed'] as const;
+export type EnrolmentStatus = (typeof ENROLMENT_STATUSES)[number];
+
+export interface EnrolmentRequest {
+  readonly personId: number;
+  /** Normalised; as it was posted where it is refused at once. */
+  readonly path: string;
+  /** Which face of the photo, 0 is the largest; null: the photo must show one face only. */
+  readonly faceIndex: number | null;
+  /** Also a poor face, a duplicate, or one that looks like somebody else. */
+  readonly forced: boolean;
+  /** Why nobody need look at the photo. */
+  readonly refusal: Reason | null;
+}
+
+export interface Reason {
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface Batch {
+  readonly id: number;
+  readonly total: number;
+  readonly pending: number;
+  readonly enrolled: number;
+  readonly refused: number;
+  readonly failed: number;
+  readonly createdAt: Date;
+  /** Null while anything is pending. */
+  readonly finishedAt: Date | null;
+}
+
+export interface EnrolmentPhoto {
+  readonly id: number;
+  readonly personId: number;
+  readonly path: string;
+  readonly faceIndex: number | null;
+  readonly status: EnrolmentStatus;
+  readonly reason: Reason | null;
+  /** The row of person_images, while it is there. */
+  readonly referenceId: number | null;
+  readonly finishedAt: Date | null;
+}
+
+/** What a worker needs to know. */
+export interface EnrolmentWork {
+  readonly personId: number;
+  readonly path: string;
+  readonly faceIndex: number | null;
+  readonly forced: boolean;
+  readonly status: EnrolmentStatus;
+}
+
+export interface FaceToEnrol extends Omit<NewReference, 'personId' | 'source' | 'faceId'> {
+  /** What the recognizer had seen of the gallery when it compared the face with it. */
+  readonly galleryRevision: number;
+}
+
+/** What the database holds at the moment of enrolling. */
+export interface PresentReferences {
+  /** Whose reference the face is to become; not always who was asked for: people may have been merged. */
+  readonly personId: number;
+  /** Whose reference this very face of this very photo is already. */
+  readonly sameFaceOf: number | null;
+  /** References that the recognizer had not seen yet, nearest first. */
+  readonly newer: readonly NearReference[];
+}
+
+export interface Enrolments extends Outbox {
+  /**
+   * Makes a batch, all of it or nothing.
+   *
+   * @returns its id, and the ids of those that are to be published
+   * @throws PermanentError `person_not_found` when one of the people is not there, or goes meanwhile
+   */
+  addBatch(requests: readonly EnrolmentRequest[]): Promise<{ id: number; pending: number[] }>;
+  findBatch(id: number): Promise<Batch | null>;
+  /** In the order they were given. @param options.after only photos with a larger id */
+  listPhotos(
+    batch: number,
+    options: { status?: EnrolmentStatus; after?: number; limit: number },
+  ): Promise<EnrolmentPhoto[]>;
+  /** Null when the enrolment is gone, with its person. */
+  findEnrolment(id: number): Promise<EnrolmentWork | null>;
+  /**
+   * Writes the reference of a pending enrolment and its end, in one transaction.
+   *
+   * @param check throws a PermanentError when the face must not be enrolled; not asked where the enrolment is forced
+   * @returns false when the enrolment is gone or has ended: a redelivered message changes nothing
+   */
+  recordEnrolled(id: number, face: FaceToEnrol, check: (present: PresentReferences) => void): Promise<boolean>;
+  /** Ends a pending enrolment without a reference. @returns false when it is gone or has ended */
+  recordRefused(id: number, status: 'refused' | 'failed', reason: Reason): Promise<boolean>;
+}
+
+const NO_REFERENCED_ROW = 1452;
+
+export function openEnrolments(db: Database): Enrolments {
+  return {
+    ...openOutbox(db, 'enrolments'),
+
+    async addBatch(requests) {
+      try {
+        return await db.transact((connection) => insertBatch(connection, requests));
+      } catch (error) {
+        if ((error as { errno?: number }).errno !== NO_REFERENCED_ROW) throw error;
+        throw new PermanentError('person_not_found', 'One of the people is not there.', { cause: error });
+      }
+    },
+
+    async findBatch(id) {
+      const [batches] = await db.query<Row[]>('SELECT created_at FROM enrolment_batches WHERE id = ?', [id]);
+      if (batches[0] === undefined) return null;
+      const [rows] = await db.query<Row[]>(
+        `SELECT status, COUNT(*) AS count, MAX(finished_at) AS finished_at
+           FROM enrolments WHERE batch_id = ? GROUP BY status`,
+        [id],
+      );
+      const count = (status: EnrolmentStatus): number => rows.find((row) => row.status === status)?.count ?? 0;
+      const times = rows.flatMap((row) => (row.finished_at === null ? [] : [(row.finished_at as Date).getTime()]));
+      return {
+        id,
+        total: rows.reduce((sum, row) => sum + row.count, 0),
+        pending: count('pending'),
+        enrolled: count('enrolled'),
+        refused: count('refused'),
+        failed: count('failed'),
+        createdAt: batches[0].created_at,
+        finishedAt: count('pending') > 0 || times.length === 0 ? null : new Date(Math.max(...times)),
+      };
+    },
+
+    async listPhotos(batch, { status, after, limit }) {
+      const [rows] = await db.query<Row[]>(
+        `SELECT id, person_id, path, face_index, status, reason_code, reason, person_image_id, finished_at
+           FROM enrolments WHERE batch_id = ? AND id > ? ${status === undefined ? '' : 'AND status = ?'}
+          ORDER BY id LIMIT ?`,
+        [batch, after ?? 0, ...(status === undefined ? [] : [status]), limit],
+      );
+      return rows.map((row) => ({
+        id: row.id,
+        personId: row.person_id,
+        path: row.path,
+        faceIndex: row.face_index,
+        status: row.status,
+        reason: row.reason_code === null ? null : { code: row.reason_code, message: row.reason },
+        referenceId: row.person_image_id,
+        finishedAt: row.finished_at,
+      }));
+    },
+
+    findEnrolment: (id) => readEnrolment(db, id, ''),
+
+    recordEnrolled: (id, face, check) =>
+      db.transact(async (connection) => {
+        const revision = await bumpRevision(connection);
+        const work = await readEnrolment(connection, id, 'FOR UPDATE');
+        if (work === null || work.status !== 'pending') return false;
+        await lockPerson(connection, work.personId);
+        if (!work.forced) {
+          const sameFaceOf = await findOwner(connection, face.imageName);
+          check({
+            personId: work.personId,
+            sameFaceOf,
+            newer: await measureNewerReferences(connection, face, face.galleryRevision),
+          });
+        }
+        const reference = { ...face, personId: work.personId, source: 'photo', faceId: null } as const;
+        const personImageId = await addReference(connection, reference, revision);
+        await connection.query(
+          `UPDATE enrolments SET status = 'enrolled', person_image_id = ?, finished_at = CURRENT_TIMESTAMP(3)
+            WHERE id = ?`,
+          [personImageId, id],
+        );
+        return true;
+      }),
+
+    async recordRefused(id, status, { code, message }) {
+      return db.transact(async (connection) => {
+        const work = await readEnrolment(connection, id, 'FOR UPDATE');
+        if (work === null || work.status !== 'pending') return false;
+        await connection.query(
+          `UPDATE enrolments SET status = ?, reason_code = ?, reason = ?, finished_at = CURRENT_TIMESTAMP(3)
+            WHERE id = ?`,
+          [status, code, message.slice(0, 512), id],
+        );
+        return true;
+      });
+    },
+  };
+}
+
+async function insertBatch(connection: Queryable, requests: readonly EnrolmentRequest[]) {
+  await assertPeopleExist(connection, new Set(requests.map((request) => request.personId)));
+  const [{ insertId: id }] = await connection.query<WriteResult>('INSERT INTO enrolment_batches () VALUES ()');
+  const now = new Date();
+  for (const some of chunksOf(requests)) {
+    await connection.query(
+      `INSERT INTO enrolments
+         (batch_id, person_id, path, face_index, forced, status, reason_code, reason, finished_at) VALUES ?`,
+      [
+        some.map(({ personId, path, faceIndex, forced, refusal }) => [
+          ...[id, personId, path.slice(0, 1024), faceIndex, forced ? 1 : 0],
+          ...(refusal === null
+            ? ['pending', null, null, null]
+            : ['refused', refusal.code, refusal.message.slice(0, 512), now]),
+        ]),
+      ],
+    );
+  }
+  // Ids of a multi-row insert do not follow from insertId.
+  const [rows] = await connection.query<Row[]>(
+    "SELECT id FROM enrolments WHERE batch_id = ? AND status = 'pending' ORDER BY id",
+    [id],
+  );
+  return { id, pending: rows.map((row) => row.id as number) };
+}
+
+async function assertPeopleExist(connection: Queryable, ids: ReadonlySet<number>): Promise<void> {
+  for (const some of chunksOf([...ids])) {
+    const [rows] = await connection.query<Row[]>(
+      `SELECT p.id FROM person p WHERE p.id IN (?) AND ${NOT_BEING_ERASED}`,
+      [some],
+    );
+    const there = new Set(rows.map((row) => row.id));
+    const missing = some.find((id) => !there.has(id));
+    if (missing !== undefined) throw personNotFound(missing);
+  }
+}
+
+async function findOwner(connection: Queryable, imageName: string): Promise<number | null> {
+  const [rows] = await connection.query<Row[]>('SELECT person_id FROM person_images WHERE image_name = ?', [imageName]);
+  return rows[0]?.person_id ?? null;
+}
+
+async function readEnrolment(
+  connection: Queryable,
+  id: number,
+  lock: '' | 'FOR UPDATE',
+): Promise<EnrolmentWork | null> {
+  const [rows] = await connection.query<Row[]>(
+    `SELECT person_id, path, face_index, forced, status FROM enrolments WHERE id = ? ${lock}`,
+    [id],
+  );
+  const row = rows[0];
+  if (row === undefined) return null;
+  const { person_id: personId, path, face_index: faceIndex, status } = row;
+  return { personId, path, faceIndex, forced: row.forced === 1, status };
+}

@@ -1,0 +1,164 @@
+import type { Database, Queryable, Row, WriteResult } from './database.ts';
+import type { Reason } from './enrolments.ts';
+import { PermanentError } from './errors.ts';
+import { findMisleading } from './face-quality.ts';
+import { bringImageUpToDate, type FaceRow, lockFace } from './face-row.ts';
+import { bumpRevision, findOrMakePerson } from './people.ts';
+import { lockPerson } from './persons.ts';
+import { addReference, measureReferencesOf, removeReferences, SAME_PICTURE_DISTANCE } from './references.ts';
+
+export interface Naming {
+  /** The person's id, or the name of one who is made where there is none. */
+  readonly person: number | string;
+  /** Whether the face becomes a reference of the person. */
+  readonly enrol: boolean;
+  /** Also a poor face, or one that is the same picture as a reference. */
+  readonly forced: boolean;
+}
+
+export interface Named {
+  readonly imageId: number;
+  readonly personId: number;
+  /** The reference that the face has become; null where it has not. */
+  readonly referenceId: number | null;
+  /** Why not. */
+  readonly refusal: Reason | null;
+}
+
+/**
+ * Records whose face a face is, once and for all: jobs leave it alone, and a rejection of that person is forgotten. With
+ * `enrol` the face becomes a reference; a reference that it was of somebody else goes over to the person with it.
+ *
+ * A face that cannot serve as a reference is named all the same. That it looks like somebody else is no reason here:
+ * whoever corrects a wrong name has looked at this very face.
+ *
+ * @throws PermanentError `face_not_found`, `face_erased`, `person_not_found`
+ */
+export function nameFace(db: Database, faceId: number, naming: Naming): Promise<Named> {
+  return db.transact((connection) => writeName(connection, faceId, naming));
+}
+
+/**
+ * Makes a face that was seen in a photo a reference of a person, and names it. Unlike `nameFace` it is all or nothing.
+ *
+ * @throws PermanentError as `nameFace`, and `no_descriptor`, `poor_quality`, `duplicate_face`, `belongs_to_other`
+ */
+export function enrolFace(
+  db: Database,
+  faceId: number,
+  { personId, forced }: { personId: number; forced: boolean },
+): Promise<number> {
+  return db.transact(async (connection) => {
+    const named = await writeName(connection, faceId, { person: personId, enrol: true, forced }, assertNobodyElses);
+    if (named.referenceId !== null) return named.referenceId;
+    const { code, message } = named.refusal ?? { code: 'no_descriptor', message: 'The face cannot be enrolled.' };
+    throw new PermanentError(code, message);
+  });
+}
+
+/** @param check throws when the face must not be this person's */
+async function writeName(
+  connection: Queryable,
+  faceId: number,
+  { person, enrol, forced }: Naming,
+  check: (face: FaceRow, personId: number, forced: boolean) => void = () => {},
+): Promise<Named> {
+  const revision = await bumpRevision(connection);
+  const personId = typeof person === 'number' ? person : await findOrMakePerson(connection, person);
+  await lockPerson(connection, personId);
+  const face = await lockFace(connection, faceId);
+  check(face, personId, forced);
+
+  const refusal = enrol ? await findRefusal(connection, face, personId, forced) : null;
+  const isEnrolled = enrol && refusal === null;
+  // A reference of somebody else that was made of this face is wrong from now on.
+  if (!isEnrolled) await removeReferencesOfFace(connection, face.id, revision, personId);
+  const referenceId = isEnrolled ? await enrolRow(connection, face, personId, revision) : null;
+
+  await forgetRejection(connection, face.id, personId, revision);
+  const candidate = face.candidates.find((one) => one.personId === personId);
+  await connection.query(
+    `UPDATE faces SET
+       person_image_id = IF(person_id = ?, person_image_id, ?), distance = IF(person_id = ?, distance, ?),
+       person_id = ?, decided_by = 'user'
+      WHERE id = ?`,
+    [personId, candidate?.personImageId ?? null, personId, candidate?.distance ?? null, personId, face.id],
+  );
+  await bringImageUpToDate(connection, face.imageId);
+  return { imageId: face.imageId, personId, referenceId, refusal };
+}
+
+async function findRefusal(
+  connection: Queryable,
+  face: FaceRow,
+  personId: number,
+  forced: boolean,
+): Promise<Reason | null> {
+  if (face.descriptor === null || face.model === null) {
+    return { code: 'no_descriptor', message: 'The recognizer that saw the face told no descriptor.' };
+  }
+  if (forced) return null;
+  const reasons = findMisleading(face.quality?.reasons ?? []);
+  if (reasons.length > 0) {
+    const message = `The face is too poor to recognise others by: ${reasons.join(', ')}.`;
+    return { code: 'poor_quality', message };
+  }
+  const [nearest] = await measureReferencesOf(connection, personId, { descriptor: face.descriptor, model: face.model });
+  if (nearest === undefined || nearest.distance >= SAME_PICTURE_DISTANCE) return null;
+  if (nearest.id === (await findReferenceOfFace(connection, face.id, personId))) return null;
+  return { code: 'duplicate_face', message: 'The same picture of the face is a reference of this person already.' };
+}
+
+function assertNobodyElses(face: FaceRow, personId: number, forced: boolean): void {
+  const { personId: owner } = face;
+  if (forced || owner === null || owner === personId) return;
+  throw new PermanentError('belongs_to_other', `The face is that of person ${owner}.`);
+}
+
+async function enrolRow(connection: Queryable, face: FaceRow, personId: number, revision: number): Promise<number> {
+  const { descriptor, model, box } = face;
+  if (descriptor === null || model === null) throw new Error('A face without a descriptor cannot be enrolled.');
+  const imageName = `face/${face.id}`;
+  const nothing = { contentHash: null, path: null };
+  const reference = {
+    ...nothing,
+    imageName,
+    personId,
+    descriptor,
+    model,
+    source: 'face',
+    faceId: face.id,
+    box,
+    quality: face.quality,
+  } as const;
+  return addReference(connection, reference, revision);
+}
+
+async function forgetRejection(connection: Queryable, faceId: number, personId: number, revision: number) {
+  const [removed] = await connection.query<WriteResult>(
+    'DELETE FROM face_rejections WHERE face_id = ? AND person_id = ?',
+    [faceId, personId],
+  );
+  if (removed.affectedRows === 0) return;
+  await connection.query('UPDATE person SET revision = ? WHERE id = ?', [revision, personId]);
+}
+
+async function removeReferencesOfFace(connection: Queryable, faceId: number, revision: number, keep: number) {
+  const [rows] = await connection.query<Row[]>('SELECT id FROM person_images WHERE face_id = ? AND person_id <> ?', [
+    faceId,
+    keep,
+  ]);
+  await removeReferences(
+    connection,
+    rows.map((row) => row.id),
+    revision,
+  );
+}
+
+async function findReferenceOfFace(connection: Queryable, faceId: number, personId: number): Promise<number | null> {
+  const [rows] = await connection.query<Row[]>('SELECT id FROM person_images WHERE face_id = ? AND person_id = ?', [
+    faceId,
+    personId,
+  ]);
+  return rows[0]?.id ?? null;
+}

@@ -1,0 +1,52 @@
+import type { Batch, EnrolmentRequest, Enrolments } from '../lib/enrolments.ts';
+import type { ImageQueue } from '../lib/image-queue.ts';
+import type { Log } from '../lib/log.ts';
+import { toApiError } from './errors.ts';
+import { checkPath, publish } from './submit-paths.ts';
+
+export interface PhotoToEnrol {
+  readonly personId: number;
+  readonly path: string;
+  /** Which face of the photo, 0 is the largest. */
+  readonly face?: number | undefined;
+}
+
+export interface EnrolOptions {
+  readonly enrolments: Enrolments;
+  readonly queue: Pick<ImageQueue, 'enqueue'>;
+  readonly roots: readonly string[];
+  readonly log: Log;
+}
+
+/**
+ * Stores a batch of enrolments and enqueues them. A path that can be refused at once is, with the reason, in its row.
+ *
+ * The rows are the outbox: when the queue is away the batch is accepted all the same, and published later.
+ *
+ * @throws PermanentError `person_not_found`
+ */
+export async function enrolPaths(
+  photos: readonly PhotoToEnrol[],
+  forced: boolean,
+  { enrolments, queue, roots, log }: EnrolOptions,
+): Promise<Batch> {
+  const requests = await Promise.all(photos.map((photo) => toRequest(photo, forced, roots)));
+  const { id, pending } = await enrolments.addBatch(requests);
+  await publish(pending, { outbox: enrolments, kind: 'enrol', queue, log });
+  const batch = await enrolments.findBatch(id);
+  if (batch === null) throw new Error('The batch was removed while it was being made.');
+  return batch;
+}
+
+async function toRequest(
+  { personId, path, face }: PhotoToEnrol,
+  forced: boolean,
+  roots: readonly string[],
+): Promise<EnrolmentRequest> {
+  const checked = await checkPath(path, roots);
+  const shared = { personId, faceIndex: face ?? null, forced };
+  if ('normal' in checked) return { ...shared, path: checked.normal, refusal: null };
+  const { body, status } = toApiError(checked.error, '');
+  if (status >= 500) throw checked.error;
+  return { ...shared, path, refusal: { code: body.code, message: body.message } };
+}

@@ -1,0 +1,132 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { type Database, openDatabase } from '../lib/database.ts';
+import { samplePhoto } from './sample-photos.ts';
+import { createDatabase, createStreamName, natsUrl, type RunningService, startService } from './servers.ts';
+import { waitFor } from './wait-for.ts';
+
+export interface Answer {
+  readonly status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
+  readonly body: any;
+}
+
+export interface SeenFace {
+  readonly id: number;
+  readonly box: { left: number; top: number; width: number; height: number };
+  readonly person: { id: number; name: string } | null;
+}
+
+export interface PeopleServices {
+  readonly db: Database;
+  readonly url: string;
+  readonly stream: string;
+  /** IMAGE_ROOTS: the sample photos as sample1.jpg…, one photo with one face each as a.jpg…, see FACES. */
+  readonly photos: string;
+  readonly known: string;
+  readonly recognizer: RunningService;
+  call(method: string, path: string, body?: unknown): Promise<Answer>;
+  /** Posts files as a form. */
+  upload(path: string, files: Record<string, Uint8Array>, fields?: Record<string, string>): Promise<Answer>;
+  /** Posts a photo and waits for its faces, largest first. */
+  process(path: string): Promise<{ id: number; status: string; faces: SeenFace[] }>;
+  /** Waits until nothing of a batch is pending, and tells why photos were refused. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  finish(answer: Answer): Promise<{ batch: any; codes: (string | null)[] }>;
+  stop(): Promise<void>;
+}
+
+/** Faces of the sample photos that are seen well, as a person cuts them out: nobody is here twice. */
+const FACES = {
+  'a.jpg': { of: 4, box: { left: 0.515, top: 0.124, width: 0.088, height: 0.157 } },
+  'b.jpg': { of: 5, box: { left: 0.196, top: 0.615, width: 0.09, height: 0.215 } },
+  'c.jpg': { of: 5, box: { left: 0.732, top: 0.279, width: 0.086, height: 0.194 } },
+  'd.jpg': { of: 6, box: { left: 0.355, top: 0.209, width: 0.083, height: 0.2 } },
+  'e.jpg': { of: 6, box: { left: 0.774, top: 0.171, width: 0.11, height: 0.193 } },
+} as const;
+
+/** Receiver, processor and recognizer, for real, with a database, a stream and folders of their own. */
+export async function startPeopleServices(): Promise<PeopleServices> {
+  const folder = await mkdtemp(join(tmpdir(), 'faceflow-people-'));
+  const photos = join(folder, 'photos');
+  const known = join(folder, 'known');
+  await Promise.all([mkdir(photos), mkdir(known)]);
+  await writePhotos(photos);
+  const database = await createDatabase();
+  const stream = createStreamName();
+  const shared = { MYSQL_URL: database.url, NATS_URL: natsUrl(), IMAGES_STREAM: stream, IMAGE_ROOTS: photos };
+  const recognizer = await startService('recognizer', {
+    ...{ ...shared, KNOWN_PEOPLE: known, GALLERY_POLL_MS: '100', RECOGNIZER_WORKERS: '1', LOG_LEVEL: 'debug' },
+  });
+  const receiver = await startService('receiver', { ...shared, MAX_IMAGE_BYTES: '3000000' });
+  const processor = await startService('processor', {
+    ...{ ...shared, RECOGNIZER_ADDRESS: `127.0.0.1:${recognizer.port}` },
+  });
+  const db = openDatabase(database.url);
+  const url = `http://127.0.0.1:${receiver.port}`;
+
+  const send = async (path: string, options: RequestInit): Promise<Answer> => {
+    const response = await fetch(`${url}${path}`, options);
+    const text = await response.text();
+    return { status: response.status, body: text === '' ? null : JSON.parse(text) };
+  };
+  const call = (method: string, path: string, body?: unknown) =>
+    send(path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+
+  return {
+    ...{ db, url, stream, photos, known, recognizer, call },
+    upload(path, files, fields = {}) {
+      const form = new FormData();
+      for (const [name, value] of Object.entries(fields)) form.set(name, value);
+      for (const [name, bytes] of Object.entries(files)) form.append('photo', new Blob([new Uint8Array(bytes)]), name);
+      return send(path, { method: 'POST', body: form });
+    },
+    async process(path) {
+      const { body } = await call('POST', '/image/post', { path });
+      return waitFor(`${path} to be processed`, async () => {
+        const image = await call('GET', `/v1/images/${body.id}`);
+        return image.body.status === 'pending' ? null : image.body;
+      });
+    },
+    async finish(answer) {
+      const { id } = answer.body.batch;
+      const batch = await waitFor('the batch to end', async () => {
+        const { body } = await call('GET', `/v1/enrolments/${id}`);
+        return body.pending === 0 ? body : null;
+      });
+      const { body } = await call('GET', `/v1/enrolments/${id}/photos`);
+      return {
+        batch,
+        codes: body.photos.map((photo: { reason: { code: string } | null }) => photo.reason?.code ?? null),
+      };
+    },
+    async stop() {
+      await Promise.all([receiver.stop(), processor.stop()]);
+      await recognizer.stop();
+      await db.close();
+      await database.drop();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+async function writePhotos(folder: string): Promise<void> {
+  for (const number of [1, 2, 3, 4, 5, 6] as const) {
+    await writeFile(join(folder, `sample${number}.jpg`), await sharp(samplePhoto(number)).jpeg().toBuffer());
+  }
+  for (const [name, { of, box }] of Object.entries(FACES)) {
+    const { width, height } = await sharp(samplePhoto(of)).metadata();
+    const margin = 0.6;
+    const left = Math.max(0, Math.round((box.left - margin * box.width) * width));
+    const top = Math.max(0, Math.round((box.top - margin * box.height) * height));
+    const cut = {
+      left,
+      top,
+      width: Math.min(width - left, Math.round(box.width * (1 + 2 * margin) * width)),
+      height: Math.min(height - top, Math.round(box.height * (1 + 2 * margin) * height)),
+    };
+    await writeFile(join(folder, name), await sharp(samplePhoto(of)).extract(cut).jpeg({ quality: 95 }).toBuffer());
+  }
+}
