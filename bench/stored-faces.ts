@@ -28,6 +28,8 @@ export interface StoredFaces {
   /** Its index is the id of the row, less one. */
   readonly faces: readonly PlannedFace[];
   readonly images: number;
+  /** Of each face: which unknown person it is of. */
+  readonly owners: readonly number[];
   /** Ids of a face of each unknown person. */
   readonly firstFaces: readonly number[];
 }
@@ -63,7 +65,7 @@ export async function storeFaces(db: Database, plan: StoredFacesPlan): Promise<S
     JSON.stringify({ doneRevision: 2, lastReferenceId: plan.known }),
   ]);
   const firstFaces = plan.photosOfPeople.map((_, person) => owners.indexOf(person) + 1);
-  return { faces, images: imageId, firstFaces };
+  return { faces, images: imageId, owners, firstFaces };
 }
 
 function gaussian(random: () => number): number {

@@ -8,6 +8,24 @@ export const QUALITY_REASONS = [
 ] as const;
 export type QualityReason = (typeof QUALITY_REASONS)[number];
 
+/** Whether strangers come near to the face; one that nobody has judged passes for good. */
+export function isMisleading(quality: FaceQuality | null): boolean {
+  return quality !== null && findMisleading(quality.reasons).length > 0;
+}
+
+/** From here on more pixels, or more sharpness, do not make a face easier to tell. */
+const ENOUGH_PIXELS = 150;
+const ENOUGH_SHARPNESS = 0.25;
+
+/** Puts faces in an order, 0..1: large, sharp and frontal ones first; ones that nobody has judged, or misleading ones, last. */
+export function rankQuality(quality: FaceQuality | null): number {
+  if (quality === null || isMisleading(quality)) return 0;
+  const cosine = (degrees: number) => Math.max(0, Math.cos((degrees * Math.PI) / 180));
+  const { pixels, sharpness, yaw, pitch, roll } = quality;
+  const seen = Math.min(1, pixels / ENOUGH_PIXELS) * Math.min(1, sharpness / ENOUGH_SHARPNESS);
+  return seen * cosine(yaw) * cosine(pitch) * cosine(roll);
+}
+
 /** How well a face can be recognised (docs/adr/0008-quality-of-faces.md). */
 export interface FaceQuality {
   /** The shorter side of the box in pixels of the photo as it is stored. */

@@ -21,5 +21,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     MAX_DELIVERIES: integer({ min: 1, max: 1_000, fallback: 8 }),
     /** How long the processor that runs the background jobs may be silent before another one takes over. */
     LEADER_LEASE_MS: integer({ min: 500, max: 60_000, fallback: 4_000 }),
+    /** How long what is known of the faces of strangers is kept, counted from when their photo was looked at; 0: for ever. */
+    UNKNOWN_RETENTION_DAYS: integer({ min: 0, max: 36_500, fallback: 0 }),
   });
 }

@@ -11,6 +11,8 @@ import { openPeople } from '../lib/people.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { loadConfig } from './config.ts';
 import { enrolPhoto } from './enrol-photo.ts';
+import { createClusterJob } from './jobs/cluster-faces.ts';
+import { createRetentionJob } from './jobs/erase-strangers.ts';
 import { createRematchJob } from './jobs/rematch.ts';
 import { runJobs } from './jobs/run-jobs.ts';
 import { processImage } from './process-image.ts';
@@ -56,7 +58,11 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   });
   onClose('worker', () => worker.stop());
   const jobs = runJobs({
-    jobs: [createRematchJob({ faces: openFaces(db), recognizer, events })],
+    jobs: [
+      createRematchJob({ faces: openFaces(db), recognizer, events }),
+      createClusterJob({ events }),
+      createRetentionJob({ days: config.UNKNOWN_RETENTION_DAYS }),
+    ],
     db,
     natsUrl: config.NATS_URL,
     bucket: `${stream}_leader`,

@@ -20,6 +20,7 @@ import type { Log } from '../lib/log.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
 import type { RecognizerClient } from './recognizer-client.ts';
 import { addCalibrationRoutes } from './routes/calibration.ts';
+import { addClusterRoutes } from './routes/clusters.ts';
 import { addEnrolmentRoutes } from './routes/enrolments.ts';
 import { addEventRoute } from './routes/events.ts';
 import { addFacePersonRoutes } from './routes/face-person.ts';
@@ -79,6 +80,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addSubmitRoutes(api, options);
     addImageRoutes(api, options);
     addPhotoRoute(api, options);
+    addClusterRoutes(api, options);
     addEventRoute(api, options);
     addJobRoute(api, options);
     addFaceRoutes(api, options);

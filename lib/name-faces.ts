@@ -1,0 +1,130 @@
+import { type Database, descriptorFromBytes, type Queryable, type Row } from './database.ts';
+import { faceQualityFromColumn, isMisleading, rankQuality } from './face-quality.ts';
+import { updateImageSummary } from './image-summary.ts';
+import { chunksOf } from './outbox.ts';
+import { bumpRevision, findOrMakePerson, type Person } from './people.ts';
+import { lockPerson } from './persons.ts';
+import { boxOf } from './read-faces.ts';
+import { addReference, measureReferencesOf, SAME_PICTURE_DISTANCE } from './references.ts';
+import { distanceBetween } from './similarity.ts';
+
+export interface NamedFaces {
+  readonly person: Person;
+  readonly faces: number;
+  readonly images: number;
+  /** How many of the faces have become references. */
+  readonly enrolled: number;
+}
+
+/**
+ * So many faces become references: enough to show a person as they look at different times, few enough that one who was
+ * taken for another does not drag strangers along.
+ */
+export const MAX_ENROLLED = 5;
+
+/**
+ * Says whose faces these are, once and for all, in one transaction; the best of them become references. It is for each as
+ * `PUT /v1/faces/:id/person`.
+ *
+ * @param select reads the ids of the faces and locks them; of those, unknown ones with a descriptor are named
+ * @throws PermanentError `person_not_found`, and what `select` throws
+ */
+export function nameFaces(
+  db: Database,
+  person: number | string,
+  select: (connection: Queryable) => Promise<readonly number[]>,
+): Promise<NamedFaces> {
+  return db.transact(async (connection) => {
+    const revision = await bumpRevision(connection);
+    const personId = typeof person === 'number' ? person : await findOrMakePerson(connection, person);
+    await lockPerson(connection, personId);
+    const [people] = await connection.query<Row[]>('SELECT name FROM person WHERE id = ?', [personId]);
+    const faces = await lockFaces(connection, await select(connection));
+    const references = await enrolBest(connection, faces, personId, revision);
+    for (const some of chunksOf(faces)) await nameSome(connection, some, personId, revision);
+    const imageIds = [...new Set(faces.map((face) => face.imageId))].sort((a, b) => a - b);
+    for (const imageId of imageIds) await updateImageSummary(connection, imageId);
+    for (const some of chunksOf(imageIds)) {
+      await connection.query('UPDATE images SET rematch = 2 WHERE id IN (?)', [some]);
+    }
+    return {
+      person: { id: personId, name: people[0]?.name },
+      faces: faces.length,
+      images: imageIds.length,
+      enrolled: references,
+    };
+  });
+}
+
+interface UnnamedFace {
+  readonly id: number;
+  readonly imageId: number;
+  readonly descriptor: Float32Array;
+  readonly quality: ReturnType<typeof faceQualityFromColumn>;
+  readonly row: Row;
+}
+
+async function lockFaces(connection: Queryable, ids: readonly number[]): Promise<UnnamedFace[]> {
+  const found: UnnamedFace[] = [];
+  for (const some of chunksOf(ids)) {
+    const [rows] = await connection.query<Row[]>(
+      `SELECT id, image_id, descriptor, model, quality, box_left, box_top, box_width, box_height FROM faces
+        WHERE id IN (?) AND person_id IS NULL AND erased_at IS NULL AND descriptor IS NOT NULL ORDER BY id FOR UPDATE`,
+      [some],
+    );
+    found.push(
+      ...rows.map((row) => ({
+        id: row.id as number,
+        imageId: row.image_id as number,
+        descriptor: descriptorFromBytes(row.descriptor),
+        quality: faceQualityFromColumn(row.quality),
+        row,
+      })),
+    );
+  }
+  return found;
+}
+
+/** The best faces, none that strangers come near to, and no picture twice. @returns how many */
+async function enrolBest(
+  connection: Queryable,
+  faces: readonly UnnamedFace[],
+  personId: number,
+  revision: number,
+): Promise<number> {
+  const chosen: UnnamedFace[] = [];
+  const good = faces.filter(({ quality }) => !isMisleading(quality));
+  for (const face of good.toSorted((a, b) => rankQuality(b.quality) - rankQuality(a.quality) || a.id - b.id)) {
+    if (chosen.length === MAX_ENROLLED) break;
+    const { descriptor } = face;
+    if (chosen.some((other) => distanceBetween(descriptor, other.descriptor) < SAME_PICTURE_DISTANCE)) continue;
+    const [nearest] = await measureReferencesOf(connection, personId, { descriptor, model: face.row.model });
+    if (nearest === undefined || nearest.distance >= SAME_PICTURE_DISTANCE) chosen.push(face);
+  }
+  for (const face of chosen) await enrolFace(connection, face, personId, revision);
+  return chosen.length;
+}
+
+async function enrolFace(connection: Queryable, face: UnnamedFace, personId: number, revision: number): Promise<void> {
+  const { id, descriptor, quality, row } = face;
+  const known = { personId, descriptor, model: row.model, quality, box: boxOf(row) };
+  await addReference(
+    connection,
+    { ...known, imageName: `face/${id}`, source: 'face', contentHash: null, path: null, faceId: id },
+    revision,
+  );
+}
+
+async function nameSome(connection: Queryable, faces: readonly UnnamedFace[], personId: number, revision: number) {
+  const ids = faces.map((face) => face.id);
+  const rejected = 'face_rejections WHERE person_id = ? AND face_id IN (?)';
+  const [rejections] = await connection.query<Row[]>(`SELECT 1 FROM ${rejected} LIMIT 1`, [personId, ids]);
+  if (rejections.length > 0) {
+    await connection.query(`DELETE FROM ${rejected}`, [personId, ids]);
+    await connection.query('UPDATE person SET revision = ? WHERE id = ?', [revision, personId]);
+  }
+  await connection.query(
+    `UPDATE faces SET person_id = ?, person_image_id = NULL, distance = NULL, decided_by = 'user' WHERE id IN (?)`,
+    [personId, ids],
+  );
+}
