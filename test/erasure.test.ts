@@ -145,8 +145,8 @@ test('nothing of an erased person is left in tables, files, and messages, and th
     others.faces[2]?.id,
   );
   expect(bystander?.described).toBe(1);
-  expect(JSON.stringify(bystander?.candidates)).not.toContain(`"personId\\":${person.id},`);
-  expect(JSON.stringify(bystander?.candidates)).toContain(String(person.id + 1000));
+  const left = typeof bystander?.candidates === 'string' ? JSON.parse(bystander.candidates) : bystander?.candidates;
+  expect(left).toEqual([near[1]]);
   expect(await list('SELECT path, status, person, rematch FROM images ORDER BY path')).toEqual([
     { path: 'sample1.jpg', status: 'unknown', person: null, rematch: 1 },
     { path: 'sample4.jpg', status: 'unknown', person: null, rematch: 1 },
