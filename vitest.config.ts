@@ -10,6 +10,7 @@ export default defineConfig({
           // A worker for each file would cost more than the tests.
           isolate: false,
           maxWorkers: '100%',
+          testTimeout: 20_000,
           expect: { poll: { timeout: 10_000 } },
           include: ['{lib,receiver,processor,recognizer,frontend,cli,sql}/**/*.test.{ts,tsx}'],
         },

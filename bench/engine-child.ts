@@ -2,6 +2,7 @@ import sharp from 'sharp';
 import { createLog } from '../lib/log.ts';
 import { openWorkerPool } from '../recognizer/worker-pool.ts';
 import { DEFAULT_SETTINGS } from '../recognizer/worker-settings.ts';
+import { compareDetectors, type DetectorTimes } from './engine-detectors.ts';
 import { openPeer } from './engine-peers.ts';
 
 // Runs in a process of its own for each engine, so that neither memory nor garbage of one burdens another.
@@ -10,12 +11,14 @@ import { openPeer } from './engine-peers.ts';
 export type Order =
   | { readonly kind: 'photo'; readonly path: string; readonly repeats: number }
   | { readonly kind: 'networks'; readonly path: string; readonly repeats: number }
+  | { readonly kind: 'detectors'; readonly paths: readonly string[]; readonly repeats: number }
   | { readonly kind: 'throughput'; readonly paths: readonly string[]; readonly seconds: number };
 
 export type Reply =
   | { readonly kind: 'ready'; readonly msSinceStart: number }
   | { readonly kind: 'photo'; readonly times: readonly number[]; readonly faces: number }
   | { readonly kind: 'networks'; readonly times: Readonly<Record<string, readonly number[]>> }
+  | { readonly kind: 'detectors'; readonly ssd: DetectorTimes; readonly auto: DetectorTimes }
   | { readonly kind: 'throughput'; readonly perSecond: number; readonly rssMb: number };
 
 const [engine = ''] = process.argv.slice(2);
@@ -33,6 +36,8 @@ async function openSingle(name: string): Promise<(order: Order) => Promise<Reply
   const { describePhoto, networks } = await openPeer(name);
   return async (order) => {
     if (order.kind === 'throughput') return countPhotos(order, 1, describePhoto);
+    if (order.kind === 'detectors')
+      return { kind: 'detectors', ...(await compareDetectors(order.paths, order.repeats)) };
     if (order.kind === 'photo') {
       const faces = await describePhoto(order.path);
       return { kind: 'photo', faces, times: await timeRuns(order.repeats, () => describePhoto(order.path)) };

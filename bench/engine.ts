@@ -1,10 +1,9 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, extname, join } from 'node:path';
+import { join } from 'node:path';
+import { type Child as AnyChild, startChild } from './ask-child.ts';
 import type { Order, Reply } from './engine-child.ts';
 import { type Benchmark, type Figure, type Figures, median, plain, withGoal } from './figures.ts';
+import { SAMPLE_PHOTOS as PHOTOS } from './sample-photos.ts';
 
 // The native engine against face-api on TensorFlow.js's WebAssembly backend, turn by turn on the same photos. The
 // machine may be busy with other things: what counts are the ratios of medians within one run.
@@ -13,11 +12,10 @@ import { type Benchmark, type Figure, type Figures, median, plain, withGoal } fr
 const REPEATS = { photo: 3, networks: 15, turns: 5 };
 const THROUGHPUT_SECONDS = 6;
 
-/** face-api's demo photos: 1920 pixels wide, three to five faces each. */
-const SAMPLES = join(dirname(createRequire(import.meta.url).resolve('@vladmandic/face-api/package.json')), 'demo');
-const PHOTOS = [1, 2, 3, 4, 5, 6].map((number) => join(SAMPLES, `sample${number}.jpg`));
 /** Measured too where it is there: smaller photos of groups. */
 const GROUP_FOLDER = join(process.cwd(), '../shared/faces/group');
+
+type Child = AnyChild<Order, Reply>;
 
 export const benchmark: Benchmark = {
   packages: ['onnxruntime-node', '@vladmandic/face-api', '@tensorflow/tfjs', '@tensorflow/tfjs-node', 'sharp'],
@@ -25,7 +23,7 @@ export const benchmark: Benchmark = {
   async measure(say) {
     const children: Child[] = [];
     const start = async (engine: string) => {
-      const child = await startChild(engine);
+      const child = await startChild<Order, Reply>('engine-child', [engine]);
       children.push(child);
       return child;
     };
@@ -37,6 +35,7 @@ export const benchmark: Benchmark = {
         ...(await measurePhotos('photo', PHOTOS, onnx, peer, say)),
         ...(await measurePhotos('group_photo', listGroupPhotos(), onnx, peer, say)),
         ...(await measureNetworks(onnx, peer, say)),
+        ...(await measureDetectors(onnx, say)),
       };
       say('starting the recognizer with two workers, and a second face-api');
       onnx.stop();
@@ -102,6 +101,16 @@ async function measureNetworks(onnx: Child, peer: Child, say: (line: string) => 
   return figures;
 }
 
+/** DETECTOR=auto against ssd, over as many photos as tight crops; both looks of the latter count. */
+async function measureDetectors(onnx: Child, say: (line: string) => void): Promise<Figures> {
+  say('the detectors ssd and auto');
+  const { ssd, auto } = await onnx.ask({ kind: 'detectors', paths: PHOTOS, repeats: REPEATS.photo });
+  return {
+    auto_speedup: plain((ssd.photo + ssd.crop) / (auto.photo + auto.crop), 'x'),
+    tight_crop_ms: plain(ssd.crop, 'ms'),
+  };
+}
+
 /** From the start of the process to two workers that have run every network once. */
 async function measureStart(start: (engine: string) => Promise<Child>): Promise<Figures> {
   const times: number[] = [];
@@ -134,42 +143,4 @@ async function measureThroughput(
     throughput_2_processes_tfjs_wasm: plain(theirs, 'images/s'),
     rss_mb: withGoal(Math.max(...turns.map((turn) => turn.mine.rssMb)), 'MB', 'lower', 1000),
   };
-}
-
-interface Child {
-  readonly msSinceStart: number;
-  ask<Kind extends Order['kind']>(order: Extract<Order, { kind: Kind }>): Promise<Extract<Reply, { kind: Kind }>>;
-  stop(): void;
-}
-
-async function startChild(engine: string): Promise<Child> {
-  const child = fork(new URL(`./engine-child${extname(import.meta.url)}`, import.meta.url), [engine]);
-  const ready = await nextReply(child, 'ready');
-  return {
-    msSinceStart: ready.msSinceStart,
-    ask(order) {
-      child.send(order);
-      return nextReply(child, order.kind);
-    },
-    stop: () => void child.kill(),
-  };
-}
-
-async function nextReply<Kind extends Reply['kind']>(
-  child: ChildProcess,
-  kind: Kind,
-): Promise<Extract<Reply, { kind: Kind }>> {
-  const ended = new AbortController();
-  const reply = once(child, 'message', { signal: ended.signal });
-  const exit = once(child, 'exit', { signal: ended.signal }).then(([code]) => {
-    throw new Error(`A process that was to be measured ended with code ${code}.`);
-  });
-  try {
-    const [message] = (await Promise.race([reply, exit])) as [Reply];
-    if (message.kind !== kind) throw new Error(`Expected a reply of kind ${kind}, got ${message.kind}.`);
-    return message as Extract<Reply, { kind: Kind }>;
-  } finally {
-    ended.abort();
-    await Promise.allSettled([reply, exit]);
-  }
 }

@@ -10,15 +10,25 @@ export interface Figure {
 
 export type Figures = Record<string, Figure>;
 
+/** How much is measured: less is quicker and less sure. */
+export interface Extent {
+  readonly images: number;
+  /** Times that the sides of a comparison take turns; medians of turns are reported. */
+  readonly turns: number;
+}
+
 /** What a benchmark module exports as `benchmark`. */
 export interface Benchmark {
   /** npm packages whose versions belong to the result. */
   readonly packages: readonly string[];
+  /** What `--images` and `--turns` are unless they are given; absent where they mean nothing. */
+  readonly defaults?: Extent;
   /**
+   * @param extent the benchmark's defaults, or what was asked for
    * @param say tells the person at the terminal what is going on
    * @throws when it cannot measure; a missed goal is no reason
    */
-  measure(say: (line: string) => void): Promise<Figures>;
+  measure(say: (line: string) => void, extent: Extent): Promise<Figures>;
 }
 
 /** A figure that an issue sets a goal for. */
@@ -36,6 +46,14 @@ export function median(values: readonly number[]): number {
   const middle = sorted[Math.floor(sorted.length / 2)];
   if (middle === undefined) throw new Error('Nothing was measured.');
   return sorted.length % 2 === 1 ? middle : (middle + (sorted[sorted.length / 2 - 1] ?? middle)) / 2;
+}
+
+/** @param share 0..1: 0.99 is what 99 of 100 values do not exceed (nearest rank) */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const value = sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)];
+  if (value === undefined) throw new Error('Nothing was measured.');
+  return value;
 }
 
 export function formatTable(figures: Figures): string {

@@ -24,6 +24,7 @@ const required = {
   NATS_URL: 'nats://127.0.0.1:4222',
   IMAGE_ROOTS: './data/photos',
   KNOWN_PEOPLE: './data/known_people',
+  GALLERY_SNAPSHOT: './data/gallery',
   // Its default depends on the machine.
   RECOGNIZER_WORKERS: '2',
 };

@@ -156,6 +156,7 @@ function describeVariables(settings: LaunchSettings, servers: PrivateServers): R
     RECEIVER_URL: settings.receiverUrl ?? apiUrl(settings),
     IMAGE_ROOTS: settings.imageRoots.join(':'),
     KNOWN_PEOPLE: settings.knownPeople,
+    GALLERY_SNAPSHOT: env.GALLERY_SNAPSHOT || join(settings.dataFolder, 'gallery'),
     HOST: host,
     ...Object.fromEntries(passedOn),
   };

@@ -6,8 +6,8 @@ interface WatchOptions {
   logsFolder: string;
   /** Prints a line on the terminal. */
   say: (text: string) => void;
-  keepOpen: number;
-  signal: AbortSignal;
+  keepOpen?: number;
+  signal?: AbortSignal;
 }
 
 export interface Watcher {

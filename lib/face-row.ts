@@ -1,7 +1,9 @@
 import { descriptorFromBytes, type Queryable, type Row } from './database.ts';
 import { PermanentError } from './errors.ts';
+import { type FaceQuality, faceQualityFromColumn } from './face-quality.ts';
+import { updateImageSummary } from './image-summary.ts';
 import type { BoundingBox } from './images.ts';
-import { summariseImage } from './summarise-image.ts';
+import { type StoredCandidate, storedCandidatesFrom } from './stored-candidates.ts';
 
 /** What is known of a face about which somebody has something to say. */
 export interface FaceRow {
@@ -12,17 +14,9 @@ export interface FaceRow {
   readonly model: string | null;
   readonly box: BoundingBox | null;
   readonly candidates: readonly StoredCandidate[];
-  readonly qualityReasons: readonly string[];
+  /** Null where nobody has judged it. */
+  readonly quality: FaceQuality | null;
 }
-
-export interface StoredCandidate {
-  readonly personId: number;
-  readonly personImageId: number;
-  readonly distance: number;
-}
-
-/** Where the quality of a face stands: an SQL expression on `faces f` that gives JSON with `reasons`. */
-const FACE_QUALITY = 'NULL';
 
 /**
  * Reads a face and locks it.
@@ -31,7 +25,7 @@ const FACE_QUALITY = 'NULL';
  */
 export async function lockFace(connection: Queryable, id: number): Promise<FaceRow> {
   const [rows] = await connection.query<Row[]>(
-    `SELECT f.image_id, f.person_id, f.descriptor, f.model, f.erased_at, f.candidates, ${FACE_QUALITY} AS quality,
+    `SELECT f.image_id, f.person_id, f.descriptor, f.model, f.erased_at, f.candidates, f.quality,
             f.box_left, f.box_top, f.box_width, f.box_height
        FROM faces f WHERE f.id = ? FOR UPDATE`,
     [id],
@@ -52,14 +46,9 @@ export async function lockFace(connection: Queryable, id: number): Promise<FaceR
     descriptor: row.descriptor === null ? null : descriptorFromBytes(row.descriptor),
     model: row.model,
     box: row.box_left === null ? null : box,
-    candidates: parseJson(row.candidates) ?? [],
-    qualityReasons: parseJson<{ reasons: string[] }>(row.quality)?.reasons ?? [],
+    candidates: storedCandidatesFrom(row.candidates) ?? [],
+    quality: faceQualityFromColumn(row.quality),
   };
-}
-
-/** MySQL's driver parses JSON columns; MariaDB's are text. */
-function parseJson<Value>(value: unknown): Value | null {
-  return (typeof value === 'string' ? JSON.parse(value) : value) as Value | null;
 }
 
 export function faceNotFound(id: number): PermanentError {
@@ -68,6 +57,6 @@ export function faceNotFound(id: number): PermanentError {
 
 /** The image's answer follows from its faces at once; what the change means for its other faces, a job finds out. */
 export async function bringImageUpToDate(connection: Queryable, imageId: number): Promise<void> {
-  await summariseImage(connection, imageId);
+  await updateImageSummary(connection, imageId);
   await connection.query('UPDATE images SET rematch = 1 WHERE id = ?', [imageId]);
 }

@@ -37,13 +37,26 @@ export async function readImageFile(path: string, { maxBytes }: { maxBytes: numb
   try {
     const stat = await file.stat();
     if (!stat.isFile()) throw new PermanentError('file_not_regular', 'The path is not that of a regular file.');
-    if (stat.size > maxBytes) {
-      throw new PermanentError('image_too_large', `The file has ${stat.size} bytes; at most ${maxBytes} are read.`);
-    }
+    refuseLarge(stat.size, maxBytes);
     return await file.readFile();
   } finally {
     await file.close();
   }
+}
+
+/**
+ * The same limit for a file that is in memory already.
+ *
+ * @throws PermanentError `image_too_large`
+ */
+export function checkSize(file: Uint8Array, { maxBytes }: { maxBytes: number }): Uint8Array {
+  refuseLarge(file.length, maxBytes);
+  return file;
+}
+
+function refuseLarge(bytes: number, maxBytes: number): void {
+  if (bytes <= maxBytes) return;
+  throw new PermanentError('image_too_large', `The file has ${bytes} bytes; at most ${maxBytes} are read.`);
 }
 
 async function openWithoutWaiting(path: string): Promise<FileHandle> {

@@ -94,7 +94,8 @@ export function findMessageFrom(manager: JetStreamManager, stream: string, seq: 
   return manager.streams.getMessage(stream, request);
 }
 
-async function exists(info: Promise<unknown>): Promise<boolean> {
+/** Whether what is asked about (a stream, a consumer) is there. */
+export async function exists(info: Promise<unknown>): Promise<boolean> {
   try {
     await info;
     return true;

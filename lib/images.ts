@@ -1,7 +1,13 @@
+import { countImages } from './count-images.ts';
 import { type Database, descriptorToBytes, type Queryable, type Row, type WriteResult } from './database.ts';
+import { type FaceQuality, faceQualityToColumn } from './face-quality.ts';
+import { indexPaths, indexWaitingPaths } from './index-paths.ts';
+import { type ImageList, type ImageQuery, listImages } from './list-images.ts';
 import { chunksOf, type Outbox, openOutbox } from './outbox.ts';
 import type { Person } from './people.ts';
+import { readCandidatesOf } from './read-faces.ts';
 import { readImages } from './read-images.ts';
+import { type StoredCandidate, storedCandidatesToColumn } from './stored-candidates.ts';
 
 /** pending is the only state that is not an outcome; there is no 'processing' that could get stuck. */
 export const IMAGE_STATUSES = ['pending', 'matched', 'unknown', 'no_face', 'unreadable', 'failed'] as const;
@@ -35,6 +41,27 @@ export interface Face {
   readonly distance: number | null;
   /** The known photo that was nearest, when the face matched. */
   readonly referenceImage: string | null;
+  /** Null where nobody has judged it: faces of earlier versions and of reference recognizers. */
+  readonly quality: FaceQuality | null;
+  /** user: a person said so, and nothing else changes it. */
+  readonly decidedBy: 'gallery' | 'user';
+  /** The largest distance that counted as a match. Null, like the next two, where a reference recognizer answered. */
+  readonly threshold: number | null;
+  /** The descriptor space. */
+  readonly model: string | null;
+  /** The state of the gallery that the face was compared to. */
+  readonly galleryRevision: number | null;
+  /** Nearest first; null when the face was decided before they were kept. Absent in lists of images. */
+  readonly candidates?: readonly Candidate[] | null;
+}
+
+/** A person that a face might be of. */
+export interface Candidate {
+  readonly person: Person;
+  /** Euclidean, to the nearest known photo of the person. */
+  readonly distance: number;
+  /** 0..1 */
+  readonly similarity: number;
 }
 
 export interface Image {
@@ -64,8 +91,12 @@ export interface SeenFace {
   readonly personId: number | null;
   readonly personImageId: number | null;
   readonly distance: number | null;
+  /** The largest distance that counted as a match for this face. */
   readonly threshold: number | null;
+  readonly quality: FaceQuality | null;
   readonly galleryRevision: number | null;
+  /** Nearest first; null where a reference recognizer answered. */
+  readonly candidates: readonly StoredCandidate[] | null;
 }
 
 export type Outcome =
@@ -90,15 +121,18 @@ export interface Images extends Outbox {
   /** What a worker needs to know; null when the image was deleted. */
   findWork(id: number): Promise<{ path: string; status: ImageStatus } | null>;
   /**
-   * Writes the outcome of a pending image with its faces, in one transaction.
+   * Writes the outcome of a pending image with its faces, in one transaction. Marks the image for the rematch job when
+   * the gallery has changed since the recognizer looked at it.
    *
    * @returns false when the image is gone or already has an outcome: a redelivered message changes nothing
    */
   recordOutcome(id: number, outcome: Outcome): Promise<boolean>;
+  /** With the candidates of its faces. */
   findImage(id: number): Promise<Image | null>;
-  /** Newest first. @param options.before only images with a smaller id */
-  listImages(options: { status?: ImageStatus; before?: number; limit: number }): Promise<Image[]>;
-  /** How many images there are in each status, zeros included. */
+  listImages(query: ImageQuery): Promise<ImageList>;
+  /** Makes paths findable that were added without; returns how many, 0 when all are. See lib/index-paths.ts. */
+  indexWaitingPaths(): Promise<number>;
+  /** How many images there are in each status, zeros included; of very many, some seconds ago (lib/count-images.ts). */
   countByStatus(): Promise<Record<ImageStatus, number>>;
 }
 
@@ -108,15 +142,9 @@ export function openImages(db: Database): Images {
       const known = await findByPaths(db, paths);
       const missing = paths.filter((path) => !known.has(path));
       for (const some of chunksOf(missing)) {
-        // Another request may have added the same path in between; its row is as good as ours.
-        await db.transact((connection) =>
-          connection.query('INSERT INTO images (path) VALUES ? ON DUPLICATE KEY UPDATE path = VALUES(path)', [
-            some.map((path) => [path]),
-          ]),
-        );
+        const added = await db.transact((connection) => insertImages(connection, some));
+        for (const [path, image] of added) known.set(path, image);
       }
-      // Ids are read back by the path: those of a multi-row insert do not follow from insertId.
-      for (const [path, image] of await findByPaths(db, missing)) known.set(path, image);
       return paths.map((path) => {
         const image = known.get(path);
         if (image === undefined) throw new Error(`The image ${path} was deleted while it was being added.`);
@@ -135,30 +163,30 @@ export function openImages(db: Database): Images {
 
     async findImage(id) {
       const [image] = await readImages(db, 'WHERE i.id = ?', [id]);
-      return image ?? null;
+      if (image === undefined) return null;
+      const candidates = await readCandidatesOf(db, id);
+      return {
+        ...image,
+        faces: image.faces.map((face) => ({ ...face, candidates: candidates.get(face.id) ?? null })),
+      };
     },
 
-    listImages({ status, before, limit }) {
-      const conditions = ['1 = 1'];
-      const values: (string | number)[] = [];
-      if (status !== undefined) {
-        conditions.push('i.status = ?');
-        values.push(status);
-      }
-      if (before !== undefined) {
-        conditions.push('i.id < ?');
-        values.push(before);
-      }
-      return readImages(db, `WHERE ${conditions.join(' AND ')} ORDER BY i.id DESC LIMIT ?`, [...values, limit]);
-    },
-
-    async countByStatus() {
-      const counts = Object.fromEntries(IMAGE_STATUSES.map((status) => [status, 0])) as Record<ImageStatus, number>;
-      const [rows] = await db.query<Row[]>('SELECT status, COUNT(*) AS count FROM images GROUP BY status');
-      for (const row of rows) counts[row.status as ImageStatus] = row.count;
-      return counts;
-    },
+    listImages: (query) => listImages(db, query),
+    indexWaitingPaths: () => indexWaitingPaths(db),
+    countByStatus: countImages(db, IMAGE_STATUSES),
   };
+}
+
+async function insertImages(connection: Queryable, paths: readonly string[]): Promise<Map<string, AcceptedImage>> {
+  // Another request may have added the same path in between; its row is as good as ours.
+  await connection.query(
+    'INSERT INTO images (path, path_indexed) VALUES ? ON DUPLICATE KEY UPDATE path = VALUES(path)',
+    [paths.map((path) => [path, 1])],
+  );
+  // Ids are read back by the path: those of a multi-row insert do not follow from insertId.
+  const added = await findByPaths(connection, paths);
+  await indexPaths(connection, [...added.values()]);
+  return added;
 }
 
 async function findByPaths(db: Queryable, paths: readonly string[]): Promise<Map<string, AcceptedImage>> {
@@ -176,20 +204,21 @@ async function findByPaths(db: Queryable, paths: readonly string[]): Promise<Map
 
 async function writeOutcome(connection: Queryable, id: number, outcome: Outcome): Promise<boolean> {
   const seen = 'faces' in outcome;
+  const rematch = seen && (await isOutOfDate(connection, outcome.faces)) ? 1 : 0;
   const [updated] = await connection.query<WriteResult>(
     `UPDATE images
         SET status = ?, person = ?, width = ?, height = ?, reason_code = ?, reason = ?,
-            finished_at = CURRENT_TIMESTAMP(3)
+            rematch = ?, finished_at = CURRENT_TIMESTAMP(3)
       WHERE id = ? AND status = 'pending'`,
     seen
-      ? [outcome.status, outcome.personId, outcome.width, outcome.height, null, null, id]
-      : [outcome.status, null, null, null, outcome.code, outcome.message.slice(0, 512), id],
+      ? [outcome.status, outcome.personId, outcome.width, outcome.height, null, null, rematch, id]
+      : [outcome.status, null, null, null, outcome.code, outcome.message.slice(0, 512), rematch, id],
   );
   if (updated.affectedRows === 0) return false;
   if (seen && outcome.faces.length > 0) {
     await connection.query(
       `INSERT INTO faces (image_id, face_index, box_left, box_top, box_width, box_height, confidence, descriptor, model,
-         person_id, person_image_id, distance, threshold, gallery_revision) VALUES ?`,
+         person_id, person_image_id, distance, threshold, gallery_revision, quality, candidates) VALUES ?`,
       [
         outcome.faces.map((face, index) => [
           id,
@@ -206,9 +235,23 @@ async function writeOutcome(connection: Queryable, id: number, outcome: Outcome)
           face.distance,
           face.threshold,
           face.galleryRevision,
+          faceQualityToColumn(face.quality),
+          storedCandidatesToColumn(face.candidates),
         ]),
       ],
     );
   }
   return true;
+}
+
+/**
+ * Whether the gallery is newer than what these faces were compared to. Its row is locked until the outcome is there: a
+ * change is either seen here, or whoever makes it sees the faces. First of all, as everywhere, so that nobody deadlocks.
+ */
+async function isOutOfDate(connection: Queryable, faces: readonly SeenFace[]): Promise<boolean> {
+  // 0 and null: compared to no gallery in this database.
+  const seen = faces.flatMap((face) => (face.descriptor && face.galleryRevision) || []);
+  if (seen.length === 0) return false;
+  const [rows] = await connection.query<Row[]>('SELECT revision FROM gallery WHERE id = 1 LOCK IN SHARE MODE');
+  return Math.min(...seen) < (rows[0]?.revision ?? 0);
 }

@@ -1,6 +1,7 @@
 import type { Database, Queryable, Row, WriteResult } from './database.ts';
 import type { Reason } from './enrolments.ts';
 import { PermanentError } from './errors.ts';
+import { findMisleading } from './face-quality.ts';
 import { bringImageUpToDate, type FaceRow, lockFace } from './face-row.ts';
 import { bumpRevision, findOrMakePerson } from './people.ts';
 import { lockPerson } from './persons.ts';
@@ -97,8 +98,9 @@ async function findRefusal(
     return { code: 'no_descriptor', message: 'The recognizer that saw the face told no descriptor.' };
   }
   if (forced) return null;
-  if (face.qualityReasons.length > 0) {
-    const message = `The face is too poor to recognise others by: ${face.qualityReasons.join(', ')}.`;
+  const reasons = findMisleading(face.quality?.reasons ?? []);
+  if (reasons.length > 0) {
+    const message = `The face is too poor to recognise others by: ${reasons.join(', ')}.`;
     return { code: 'poor_quality', message };
   }
   const [nearest] = await measureReferencesOf(connection, personId, { descriptor: face.descriptor, model: face.model });
@@ -127,6 +129,7 @@ async function enrolRow(connection: Queryable, face: FaceRow, personId: number, 
     source: 'face',
     faceId: face.id,
     box,
+    quality: face.quality,
   } as const;
   return addReference(connection, reference, revision);
 }

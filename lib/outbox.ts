@@ -1,4 +1,4 @@
-import type { Database, Row, WriteResult } from './database.ts';
+import type { Database, Row } from './database.ts';
 
 /** Rows whose ids are to be published: `enqueued_at IS NULL` while no queue has taken them. */
 export interface Outbox {
@@ -22,12 +22,10 @@ export function openOutbox(db: Database, table: 'images' | 'enrolments'): Outbox
   return {
     async markEnqueued(ids) {
       for (const some of chunksOf(ids)) {
-        await db.transact((connection) =>
-          connection.query('UPDATE ?? SET enqueued_at = CURRENT_TIMESTAMP(3) WHERE id IN (?) AND enqueued_at IS NULL', [
-            table,
-            some,
-          ]),
-        );
+        await db.write('UPDATE ?? SET enqueued_at = CURRENT_TIMESTAMP(3) WHERE id IN (?) AND enqueued_at IS NULL', [
+          table,
+          some,
+        ]);
       }
     },
 
@@ -43,13 +41,11 @@ export function openOutbox(db: Database, table: 'images' | 'enrolments'): Outbox
     },
 
     async releaseEnqueued(before) {
-      const [result] = await db.transact((connection) =>
-        connection.query<WriteResult>(
-          "UPDATE ?? SET enqueued_at = NULL WHERE status = 'pending' AND enqueued_at < ? ORDER BY id LIMIT 1000",
-          [table, before],
-        ),
+      const { affectedRows } = await db.write(
+        "UPDATE ?? SET enqueued_at = NULL WHERE status = 'pending' AND enqueued_at < ? ORDER BY id LIMIT 1000",
+        [table, before],
       );
-      return result.affectedRows;
+      return affectedRows;
     },
   };
 }

@@ -1,4 +1,5 @@
 import { type Database, descriptorFromBytes, descriptorToBytes, type Queryable, type Row } from './database.ts';
+import { type FaceQuality, faceQualityFromColumn, faceQualityToColumn } from './face-quality.ts';
 
 /** A face that probes are compared to. */
 export interface GalleryEntry {
@@ -21,6 +22,8 @@ export interface KnownPhoto {
   readonly model: string | null;
   /** Why it has no descriptor. */
   readonly failure: string | null;
+  /** Of the face that was, or would have been, enrolled. */
+  readonly quality: FaceQuality | null;
 }
 
 export interface EncodedPhoto {
@@ -35,6 +38,22 @@ export interface EncodedPhoto {
   /** 128 floats, or null when the photo cannot serve as a reference. */
   readonly descriptor: Float32Array | null;
   readonly failure: string | null;
+  /** Of the face that was, or would have been, enrolled; null when there is none. */
+  readonly quality: FaceQuality | null;
+}
+
+export interface GalleryChanges {
+  readonly revision: number;
+  readonly changed: readonly GalleryEntry[];
+  /** `personImageId`s of faces that are not known any more, or not in this model; they may never have been. */
+  readonly removedIds: readonly number[];
+  /** False when these are not all changes: too many, or made by somebody who did not mark them. Then read everything. */
+  readonly complete: boolean;
+}
+
+export interface GalleryDigest {
+  readonly size: number;
+  readonly digest: number;
 }
 
 export interface Person {
@@ -45,8 +64,22 @@ export interface Person {
 export interface People {
   /** Counts every change of the gallery. */
   galleryRevision(): Promise<number>;
-  /** Every known face of one model. The revision is read first, so that it is never newer than the entries. */
-  loadGallery(model: string): Promise<{ revision: number; entries: GalleryEntry[] }>;
+  /** Known faces of one model by ascending id, from after `after` on; at most `limit`. */
+  loadGalleryPage(model: string, options: { after: number; limit: number }): Promise<GalleryEntry[]>;
+  /** What has changed since a revision. */
+  loadGalleryChanges(model: string, after: number): Promise<GalleryChanges>;
+  /**
+   * Says whether a gallery in memory is what the database holds, by a digest over every known face: it finds also what
+   * plain SQL has changed, which counts no revision up. It reads the whole table, once.
+   *
+   * @param catchUp brings the memory to the state of the changes that `read` returns, and says its size and digest (the
+   *   CRC-32 of each face's `id/person id/image name/person name/descriptor bytes`, all of them XORed); null gives up
+   * @returns null when `catchUp` gave up
+   */
+  compareGallery(
+    model: string,
+    catchUp: (read: (after: number) => Promise<GalleryChanges>) => Promise<GalleryDigest | null>,
+  ): Promise<boolean | null>;
   listKnownPhotos(): Promise<KnownPhoto[]>;
   /**
    * Inserts or replaces what is known of a photo; its person is found by name, or made, where the photo is new.
@@ -66,28 +99,37 @@ export function openPeople(db: Database): People {
   return {
     galleryRevision: () => readRevision(db),
 
-    async loadGallery(model) {
-      const revision = await readRevision(db);
+    async loadGalleryPage(model, { after, limit }) {
       const [rows] = await db.query<Row[]>(
         `SELECT pi.id, pi.person_id, p.name, pi.image_name, pi.descriptor
            FROM person_images pi JOIN person p ON p.id = pi.person_id
-          WHERE pi.model = ? AND pi.descriptor IS NOT NULL
-          ORDER BY pi.id`,
-        [model],
+          WHERE pi.id > ? AND pi.model = ? AND pi.descriptor IS NOT NULL
+          ORDER BY pi.id LIMIT ?`,
+        [after, model, limit],
       );
-      const entries = rows.map((row) => ({
-        personImageId: row.id,
-        personId: row.person_id,
-        personName: row.name,
-        imageName: row.image_name,
-        descriptor: descriptorFromBytes(row.descriptor),
-      }));
-      return { revision, entries };
+      return rows.map(toGalleryEntry);
     },
+
+    loadGalleryChanges: (model, after) => db.transact((connection) => readChanges(connection, model, after)),
+
+    compareGallery: (model, catchUp) =>
+      db.transact(async (connection) => {
+        // REPEATABLE READ, the default: the changes and the digest are of one state, however long both take.
+        const memory = await catchUp((after) => readChanges(connection, model, after));
+        if (memory === null) return null;
+        const [rows] = await connection.query<Row[]>(
+          `SELECT COUNT(*) AS size, BIT_XOR(CRC32(CONCAT(
+                    CONCAT_WS('/', pi.id, pi.person_id, pi.image_name, p.name, ''), pi.descriptor))) AS digest
+             FROM person_images pi JOIN person p ON p.id = pi.person_id
+            WHERE pi.model = ? AND pi.descriptor IS NOT NULL`,
+          [model],
+        );
+        return Number(rows[0]?.size) === memory.size && Number(rows[0]?.digest) === memory.digest;
+      }),
 
     async listKnownPhotos() {
       const [rows] = await db.query<Row[]>(
-        `SELECT image_name, file_size, file_mtime_ms, LOWER(HEX(content_hash)) AS content_hash, model, failure
+        `SELECT image_name, file_size, file_mtime_ms, LOWER(HEX(content_hash)) AS content_hash, model, failure, quality
            FROM person_images`,
       );
       return rows.map((row) => ({
@@ -97,6 +139,7 @@ export function openPeople(db: Database): People {
         contentHash: row.content_hash,
         model: row.model,
         failure: row.failure,
+        quality: faceQualityFromColumn(row.quality),
       }));
     },
 
@@ -110,11 +153,12 @@ export function openPeople(db: Database): People {
         const personId: number = known[0]?.person_id ?? (await findOrMakePerson(connection, photo.personName));
         await connection.query(
           `INSERT INTO person_images
-             (image_name, person_id, descriptor, model, file_size, file_mtime_ms, content_hash, failure, revision)
-           VALUES (?, ?, ?, ?, ?, ?, UNHEX(?), ?, ?)
+             (image_name, person_id, descriptor, model, file_size, file_mtime_ms, content_hash, failure, quality, revision)
+           VALUES (?, ?, ?, ?, ?, ?, UNHEX(?), ?, ?, ?)
            ON DUPLICATE KEY UPDATE descriptor = VALUES(descriptor), model = VALUES(model),
              file_size = VALUES(file_size), file_mtime_ms = VALUES(file_mtime_ms),
-             content_hash = VALUES(content_hash), failure = VALUES(failure), revision = VALUES(revision)`,
+             content_hash = VALUES(content_hash), failure = VALUES(failure), quality = VALUES(quality),
+             revision = VALUES(revision)`,
           [
             photo.imageName,
             personId,
@@ -124,6 +168,7 @@ export function openPeople(db: Database): People {
             Math.trunc(photo.fileMtimeMs),
             photo.contentHash,
             photo.failure?.slice(0, 512) ?? null,
+            faceQualityToColumn(photo.quality),
             revision,
           ],
         );
@@ -154,18 +199,69 @@ export function openPeople(db: Database): People {
   };
 }
 
+/** More changes than this are not worth reading in one go. */
+const MAX_CHANGES = 5_000;
+
 /**
- * Counts a change of the gallery, and gives the revision to stamp on what changes. It must be a transaction's first
- * statement: the row's lock then lets revisions commit in order, and whoever writes about people does so one after the
- * other, each seeing all that was written before.
+ * Counts the gallery's revision up, in the transaction that changes the gallery, before anything else in it.
+ *
+ * Every writer does so: the lock on that row makes writers commit in the order of their revisions, so that whoever has
+ * read revision 7 has seen everything up to 7, and whoever writes about people does so one after the other. (On Galera,
+ * where rows are not locked on other nodes, the second of two writers is refused with 1213 and starts again.) The writer
+ * then sets `person_images.revision` of each row that it adds or changes, of all rows of a person whom it renames, and puts
+ * each row that it deletes into `gallery_removals`.
  *
  * This is the one order in which rows are locked: gallery, enrolments, person (ascending), person_images, faces, images.
  * The two writers that do not count (outcomes of images, the rematch job) lock faces and images only; where they meet
  * another's person all the same, the deadlock (1213) has one of the two start over.
+ *
+ * @returns the new revision
  */
 export async function bumpRevision(connection: Queryable): Promise<number> {
   await connection.query('UPDATE gallery SET revision = revision + 1 WHERE id = 1');
   return readRevision(connection);
+}
+
+async function readChanges(connection: Queryable, model: string, after: number): Promise<GalleryChanges> {
+  const revision = await readRevision(connection);
+  if (revision === after) return { revision, changed: [], removedIds: [], complete: true };
+  const [rows] = await connection.query<Row[]>(
+    `SELECT pi.id, pi.person_id, p.name, pi.image_name, pi.descriptor, pi.model, pi.revision
+       FROM person_images pi JOIN person p ON p.id = pi.person_id
+      WHERE pi.revision > ? ORDER BY pi.revision LIMIT ?`,
+    [after, MAX_CHANGES],
+  );
+  const [removals] = await connection.query<Row[]>(
+    'SELECT person_image_id, revision FROM gallery_removals WHERE revision > ? ORDER BY revision LIMIT ?',
+    [after, MAX_CHANGES],
+  );
+  const isKnown = (row: Row) => row.model === model && row.descriptor !== null;
+  const [rules] = await connection.query<Row[]>(
+    `SELECT COALESCE(MAX(person.revision), 0) AS people, MAX(gallery.threshold_revision) AS threshold
+       FROM gallery LEFT JOIN person ON person.revision > ?`,
+    [after],
+  );
+  const marks = [rows.at(-1)?.revision, removals.at(-1)?.revision, rules[0]?.people, rules[0]?.threshold];
+  const newest = Math.max(...marks.map((mark) => mark ?? 0));
+  return {
+    revision,
+    changed: rows.filter(isKnown).map(toGalleryEntry),
+    removedIds: [
+      ...removals.map((row): number => row.person_image_id),
+      ...rows.filter((row) => !isKnown(row)).map((row): number => row.id),
+    ],
+    complete: newest === revision && rows.length < MAX_CHANGES && removals.length < MAX_CHANGES,
+  };
+}
+
+function toGalleryEntry(row: Row): GalleryEntry {
+  return {
+    personImageId: row.id,
+    personId: row.person_id,
+    personName: row.name,
+    imageName: row.image_name,
+    descriptor: descriptorFromBytes(row.descriptor),
+  };
 }
 
 async function isRefused(connection: Queryable, contentHash: string | null): Promise<boolean> {

@@ -1,5 +1,6 @@
 import type { Database, Queryable, Row } from './database.ts';
 import { PermanentError } from './errors.ts';
+import { type FaceQuality, faceQualityFromColumn } from './face-quality.ts';
 import { chunksOf } from './outbox.ts';
 import { bumpRevision, type Person } from './people.ts';
 
@@ -24,7 +25,7 @@ export interface Reference {
   readonly path: string | null;
   /** Of an enrolled face. */
   readonly faceId: number | null;
-  readonly quality: unknown;
+  readonly quality: FaceQuality | null;
   /** Why it has no descriptor. */
   readonly failure: string | null;
 }
@@ -54,9 +55,6 @@ export interface Persons {
 }
 
 const DUPLICATE_KEY = 1062;
-
-/** Where the quality of a reference stands: an SQL expression on `person_images pi`. */
-const REFERENCE_QUALITY = 'NULL';
 
 /** A condition on `person p`: whoever is being erased is gone for everybody but the erasure. */
 export const NOT_BEING_ERASED = 'NOT EXISTS (SELECT 1 FROM erasures e WHERE e.person_id = p.id)';
@@ -174,7 +172,7 @@ function translateDuplicate(error: unknown, name: string): unknown {
 
 async function readReferences(db: Queryable, personId: number): Promise<Reference[]> {
   const [rows] = await db.query<Row[]>(
-    `SELECT pi.id, pi.image_name, pi.source, pi.path, pi.face_id, ${REFERENCE_QUALITY} AS quality, pi.failure
+    `SELECT pi.id, pi.image_name, pi.source, pi.path, pi.face_id, pi.quality, pi.failure
        FROM person_images pi WHERE pi.person_id = ? ORDER BY pi.id`,
     [personId],
   );
@@ -185,7 +183,7 @@ async function readReferences(db: Queryable, personId: number): Promise<Referenc
     path: row.path,
     faceId: row.face_id,
     // MariaDB gives JSON as text.
-    quality: typeof row.quality === 'string' ? JSON.parse(row.quality) : row.quality,
+    quality: faceQualityFromColumn(row.quality),
     failure: row.failure,
   }));
 }

@@ -7,6 +7,7 @@ import {
   type WriteResult,
 } from './database.ts';
 import { PermanentError } from './errors.ts';
+import { type FaceQuality, faceQualityToColumn } from './face-quality.ts';
 import type { BoundingBox } from './images.ts';
 import { chunksOf } from './outbox.ts';
 import { bumpRevision } from './people.ts';
@@ -25,6 +26,7 @@ export interface NewReference {
   readonly path: string | null;
   readonly faceId: number | null;
   readonly box: BoundingBox | null;
+  readonly quality: FaceQuality | null;
 }
 
 /**
@@ -43,14 +45,15 @@ export async function addReference(connection: Queryable, reference: NewReferenc
   const { imageName, box, descriptor, contentHash } = reference;
   await connection.query(
     `INSERT INTO person_images (image_name, person_id, descriptor, model, content_hash, revision, source, path, face_id,
-       box_left, box_top, box_width, box_height)
-     VALUES (?, ?, ?, ?, UNHEX(?), ?, ?, ?, ?, ?, ?, ?, ?)
+       box_left, box_top, box_width, box_height, quality)
+     VALUES (?, ?, ?, ?, UNHEX(?), ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON DUPLICATE KEY UPDATE person_id = VALUES(person_id), descriptor = VALUES(descriptor), model = VALUES(model),
-       revision = VALUES(revision), path = VALUES(path), failure = NULL`,
+       revision = VALUES(revision), path = VALUES(path), quality = VALUES(quality), failure = NULL`,
     [
       ...[imageName, reference.personId, descriptorToBytes(Float32Array.from(descriptor)), reference.model],
       ...[contentHash, revision, reference.source, reference.path, reference.faceId],
       ...[box?.left ?? null, box?.top ?? null, box?.width ?? null, box?.height ?? null],
+      faceQualityToColumn(reference.quality),
     ],
   );
   const [rows] = await connection.query<Row[]>('SELECT id FROM person_images WHERE image_name = ?', [imageName]);

@@ -1,5 +1,5 @@
 import type { Queryable, Row } from './database.ts';
-import { summariseImages } from './summarise-image.ts';
+import { updateImageSummary } from './image-summary.ts';
 
 export interface ScrubbedFaces {
   readonly faceIds: readonly number[];
@@ -10,7 +10,7 @@ export interface ScrubbedFaces {
 
 /** What tells of a face other than where it is in the photo; its box stays. */
 const FORGOTTEN = `descriptor = NULL, candidates = NULL, person_id = NULL, person_image_id = NULL, distance = NULL,
-  decided_by = 'gallery', erased_at = CURRENT_TIMESTAMP(3)`;
+  quality = NULL, decided_by = 'gallery', erased_at = CURRENT_TIMESTAMP(3)`;
 
 /**
  * Erases what is known of faces, and has the photos that show them summed up and decided again. What was said about the
@@ -38,7 +38,7 @@ export async function scrubFaces(
   await connection.query('UPDATE faces SET descriptor = REPEAT(CHAR(0), LENGTH(descriptor)) WHERE id IN (?)', [ids]);
   await connection.query(`UPDATE faces SET ${FORGOTTEN} WHERE id IN (?)`, [ids]);
   const imageIds = [...new Set(rows.map((row) => row.image_id as number))];
-  await summariseImages(connection, imageIds);
+  for (const imageId of imageIds) await updateImageSummary(connection, imageId);
   await connection.query('UPDATE images SET rematch = 1 WHERE id IN (?)', [imageIds]);
   return {
     faceIds: rows.map((row) => row.id),

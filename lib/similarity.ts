@@ -6,8 +6,8 @@
 export const DEFAULT_THRESHOLD = 0.55;
 
 /**
- * People whose nearest reference is farther from a face than this are no candidates, so no threshold may exceed it: the
- * candidates that are stored with a face are then enough to say what any threshold would change.
+ * People farther than this are no candidates for a face, and no threshold may be larger: what is stored of the candidates
+ * is then enough to tell what any threshold would change. Genuine pairs lie below 0.6 nearly always (docs/adr/0005).
  */
 export const CANDIDATE_LIMIT = 0.7;
 

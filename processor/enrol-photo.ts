@@ -6,6 +6,7 @@ import type { Recognition } from '../proto/face.ts';
 import { assertWorthEnrolling, chooseFace } from './judge-face.ts';
 import { tooManyTries } from './process-image.ts';
 import type { RecognizerClient } from './recognizer-client.ts';
+import { toQuality } from './to-outcome.ts';
 import { identifyWhenPossible, type LeaseOptions, workOnLease } from './work-on-lease.ts';
 
 export interface EnrolOptions extends LeaseOptions {
@@ -56,6 +57,7 @@ async function enrol(id: number, options: EnrolOptions): Promise<boolean> {
     contentHash: hashOf(recognition),
     path: work.path,
     box: face.box ?? null,
+    quality: face.quality ? toQuality(face.quality) : null,
     galleryRevision: recognition.galleryRevision,
   };
   return enrolments.recordEnrolled(id, reference, (present) => assertWorthEnrolling(face, recognition, present));

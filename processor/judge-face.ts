@@ -1,5 +1,6 @@
 import type { PresentReferences } from '../lib/enrolments.ts';
 import { PermanentError } from '../lib/errors.ts';
+import { findMisleading } from '../lib/face-quality.ts';
 import { type NearReference, SAME_PICTURE_DISTANCE } from '../lib/references.ts';
 import type { Face, Recognition } from '../proto/face.ts';
 
@@ -32,7 +33,7 @@ export function chooseFace(faces: readonly Face[], faceIndex: number | null): { 
  */
 export function assertWorthEnrolling(face: Face, recognition: Recognition, present: PresentReferences): void {
   const { personId, sameFaceOf, newer } = present;
-  const reasons = face.quality?.reasons ?? [];
+  const reasons = findMisleading(face.quality?.reasons ?? []);
   if (reasons.length > 0) {
     throw new PermanentError('poor_quality', `The face is too poor to recognise others by: ${reasons.join(', ')}.`);
   }

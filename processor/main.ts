@@ -1,5 +1,7 @@
 import { openDatabase } from '../lib/database.ts';
 import { openEnrolments } from '../lib/enrolments.ts';
+import { openEvents } from '../lib/events.ts';
+import { openFaces } from '../lib/faces.ts';
 import { serveHealth } from '../lib/health.ts';
 import { openImageQueue } from '../lib/image-queue.ts';
 import { LEASE_MS } from '../lib/image-stream.ts';
@@ -9,6 +11,8 @@ import { openPeople } from '../lib/people.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { loadConfig } from './config.ts';
 import { enrolPhoto } from './enrol-photo.ts';
+import { createRematchJob } from './jobs/rematch.ts';
+import { runJobs } from './jobs/run-jobs.ts';
 import { processImage } from './process-image.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
 import { startWorker } from './worker.ts';
@@ -22,6 +26,8 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer } = config;
   const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, log });
   onClose('queue', () => queue.close());
+  const events = openEvents({ url: config.NATS_URL, stream: config.EVENTS_STREAM, log });
+  onClose('events', () => events.close());
   const recognizer = openRecognizerClient({
     address: config.RECOGNIZER_ADDRESS,
     timeoutMs: config.RECOGNIZER_TIMEOUT_MS,
@@ -34,6 +40,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     people: openPeople(db),
     enrolments: openEnrolments(db),
     recognizer,
+    events,
     maxDeliveries: config.MAX_DELIVERIES,
     extendEveryMs: LEASE_MS / 3,
     log,
@@ -48,6 +55,16 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     log,
   });
   onClose('worker', () => worker.stop());
+  const jobs = runJobs({
+    jobs: [createRematchJob({ faces: openFaces(db), recognizer, events })],
+    db,
+    natsUrl: config.NATS_URL,
+    bucket: `${stream}_leader`,
+    leaseMs: config.LEADER_LEASE_MS,
+    log,
+    signal,
+  });
+  onClose('jobs', () => jobs);
 
   const ready = async () => {
     signal.throwIfAborted();

@@ -1,4 +1,5 @@
 import { messageOf, PermanentError } from '../lib/errors.ts';
+import type { Events } from '../lib/events.ts';
 import type { Lease } from '../lib/image-queue.ts';
 import type { Images, Outcome } from '../lib/images.ts';
 import type { People } from '../lib/people.ts';
@@ -10,6 +11,7 @@ export interface ProcessOptions extends LeaseOptions {
   readonly images: Pick<Images, 'findWork' | 'recordOutcome'>;
   readonly people: Pick<People, 'findPersonByImage'>;
   readonly recognizer: Pick<RecognizerClient, 'identify' | 'untilAvailable'>;
+  readonly events: Pick<Events, 'publish'>;
   /** After so many tries an image is recorded as failed. */
   readonly maxDeliveries: number;
 }
@@ -27,6 +29,7 @@ export function processImage(lease: Lease, options: ProcessOptions): Promise<boo
   return workOnLease(lease, { image: lease.id }, options, async () => {
     const outcome = await findOutcome(lease, options);
     if (outcome === null || !(await options.images.recordOutcome(lease.id, outcome))) return null;
+    options.events.publish({ kind: 'image.finished', imageId: lease.id, status: outcome.status });
     return { status: outcome.status, ...('code' in outcome ? { reason: outcome.code } : {}) };
   });
 }

@@ -2,7 +2,13 @@ import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import CircuitBreaker from 'opossum';
 import { PermanentError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { HealthCheckClient, IdentifyClient, type IdentifyResponse } from '../proto/face.ts';
+import {
+  HealthCheckClient,
+  IdentifyClient,
+  type IdentifyResponse,
+  type MatchRequest,
+  type MatchResponse,
+} from '../proto/face.ts';
 
 export interface RecognizerClient {
   /**
@@ -14,6 +20,14 @@ export interface RecognizerClient {
    * @throws anything else: try again later
    */
   identify(path: string): Promise<IdentifyResponse>;
+  /**
+   * Has the recognizer decide again whose stored faces are.
+   *
+   * @throws MatchRefused when the recognizer is there but cannot answer this; no fault, and it may pass
+   * @throws RecognizerUnavailable when the breaker is open: nothing was sent
+   * @throws anything else: try again later
+   */
+  match(request: MatchRequest): Promise<MatchResponse>;
   /** Resolves when the breaker is closed, or `signal` is aborted. While it is open no work must be pulled. */
   untilAvailable(signal: AbortSignal): Promise<void>;
   isAvailable(): boolean;
@@ -25,6 +39,18 @@ export class RecognizerBusy extends Error {
   constructor(cause: unknown) {
     super('The recognizer has no room for another picture.', { cause });
     this.name = 'RecognizerBusy';
+  }
+}
+
+/** The recognizer is there, but cannot match these faces now. */
+export class MatchRefused extends Error {
+  /** behind: it has not seen the gallery's revision yet; model: its descriptors are others; unsupported: it is an older one. */
+  readonly reason: 'behind' | 'model' | 'unsupported';
+
+  constructor(reason: MatchRefused['reason'], cause: ServiceError) {
+    super(`The recognizer cannot match: ${cause.details}`, { cause });
+    this.name = 'MatchRefused';
+    this.reason = reason;
   }
 }
 
@@ -77,11 +103,12 @@ export function openRecognizerClient(options: ClientOptions): RecognizerClient {
   const identifier = new IdentifyClient(address, credentials.createInsecure(), CHANNEL_OPTIONS);
   const health = new HealthCheckClient(address, credentials.createInsecure(), CHANNEL_OPTIONS);
 
-  const breaker = new CircuitBreaker((path: string) => identify(identifier, path, timeoutMs), {
+  const breaker = new CircuitBreaker((call: () => Promise<unknown>) => call(), {
     // The deadline is gRPC's: two clocks would disagree about which call is lost.
     timeout: false,
     resetTimeout: options.resetMs ?? RESET_MS,
-    errorFilter: (error: unknown) => error instanceof PermanentError || error instanceof RecognizerBusy,
+    errorFilter: (error: unknown) =>
+      error instanceof PermanentError || error instanceof RecognizerBusy || error instanceof MatchRefused,
     // Opened by hand below: opossum counts a share of a time window, not failures in a row.
     errorThresholdPercentage: 100,
     volumeThreshold: Number.MAX_SAFE_INTEGER,
@@ -107,11 +134,14 @@ export function openRecognizerClient(options: ClientOptions): RecognizerClient {
     else breaker.open();
   });
 
+  async function throughBreaker<Response>(call: () => Promise<Response>): Promise<Response> {
+    if (!breaker.closed) throw new RecognizerUnavailable(undefined);
+    return (await breaker.fire(call)) as Response;
+  }
+
   return {
-    async identify(path) {
-      if (!breaker.closed) throw new RecognizerUnavailable(undefined);
-      return breaker.fire(path);
-    },
+    identify: (path) => throughBreaker(() => identify(identifier, path, timeoutMs)),
+    match: (request) => throughBreaker(() => match(identifier, request, timeoutMs)),
     untilAvailable: (signal) => untilClosed(breaker, signal),
     isAvailable: () => breaker.closed,
     close() {
@@ -130,6 +160,24 @@ function identify(client: IdentifyClient, path: string, timeoutMs: number): Prom
       else resolve(response);
     });
   });
+}
+
+function match(client: IdentifyClient, request: MatchRequest, timeoutMs: number): Promise<MatchResponse> {
+  return new Promise((resolve, reject) => {
+    client.match(request, new Metadata(), { deadline: Date.now() + timeoutMs }, (error, response) => {
+      if (error) reject(translateMatch(error));
+      else resolve(response);
+    });
+  });
+}
+
+function translateMatch(error: ServiceError): Error {
+  if (error.code === status.FAILED_PRECONDITION) return new MatchRefused('model', error);
+  if (error.code === status.UNIMPLEMENTED) return new MatchRefused('unsupported', error);
+  // With a code it is the recognizer that answers; without, nobody did.
+  const isAnswer = error.metadata?.get(ERROR_CODE_KEY)[0] !== undefined;
+  if (error.code === status.UNAVAILABLE && isAnswer) return new MatchRefused('behind', error);
+  return translate(error);
 }
 
 /** Asks the reference system's own health check, which both recognizers have. */
@@ -152,7 +200,7 @@ function translate(error: ServiceError): Error {
   return error;
 }
 
-async function untilClosed(breaker: CircuitBreaker<[string], IdentifyResponse>, signal: AbortSignal): Promise<void> {
+async function untilClosed(breaker: Pick<CircuitBreaker, 'closed' | 'on' | 'off'>, signal: AbortSignal): Promise<void> {
   while (!breaker.closed && !signal.aborted) {
     await new Promise<void>((resolve) => {
       const finish = () => {

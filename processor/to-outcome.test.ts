@@ -14,8 +14,8 @@ const stranger: Face = {
   match: undefined,
   nearestDistance: 0.7,
   quality: undefined,
-  threshold: 0.55,
-  candidates: [],
+  threshold: 0.5,
+  candidates: [{ personId: 4, personImageId: 40, distance: 0.7 }],
 };
 
 function known(personId: number, distance: number): Face {
@@ -41,9 +41,25 @@ test('the best match among the faces is the person of the image', async () => {
   expect(outcome).toHaveProperty('faces.length', 3);
   expect(outcome).toHaveProperty('faces.0', {
     ...{ box, confidence: 0.9, descriptor: [0.5], model: 'm', personId: null, personImageId: null },
-    ...{ distance: 0.7, threshold: 0.55, galleryRevision: 3 },
+    ...{ distance: 0.7, threshold: 0.5, quality: null, galleryRevision: 3, candidates: stranger.candidates },
   });
   expect(outcome).toHaveProperty('faces.2.personImageId', 20);
+});
+
+test('a face is stored with its quality and the threshold that applied to it', async () => {
+  const quality = {
+    pixels: 20,
+    sharpness: 0.02,
+    brightness: 0.5,
+    yaw: 1,
+    pitch: 2,
+    roll: 3,
+    reasons: ['LOW_SHARPNESS'],
+  };
+  const poor: Face = { ...stranger, threshold: 0.5, quality: { ...quality, reasons: ['LOW_SHARPNESS', 'NEW_WORD'] } };
+  const outcome = await toOutcome(answer([poor, { ...stranger, threshold: 0 }]), people);
+  expect(outcome).toHaveProperty('faces.0', expect.objectContaining({ threshold: 0.5, quality }));
+  expect(outcome).toHaveProperty('faces.1', expect.objectContaining({ threshold: 0.55, quality: null }));
 });
 
 test('faces that nobody knows make it unknown; no face at all, no_face', async () => {
@@ -55,6 +71,12 @@ test('a recognizer without a database names a photo; its person is found as the 
   const outcome = await toOutcome(answer([known(0, 0.4)]), people);
   expect(outcome).toMatchObject({ status: 'matched', personId: 7 });
   expect(outcome).toHaveProperty('faces.0.personImageId', null);
+});
+
+test('a recognizer that knows no ids has no candidates that could be kept, an older one only one threshold', async () => {
+  const face = { ...stranger, threshold: 0, candidates: [{ personId: 0, personImageId: 0, distance: 0.6 }] };
+  const outcome = await toOutcome(answer([face]), people);
+  expect(outcome).toMatchObject({ faces: [{ threshold: 0.55, candidates: [] }] });
 });
 
 test('a reference recognizer answers with a name only', async () => {

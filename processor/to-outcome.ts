@@ -1,6 +1,8 @@
+import { type FaceQuality, QUALITY_REASONS } from '../lib/face-quality.ts';
+import { summariseFaces } from '../lib/image-summary.ts';
 import type { Outcome, SeenFace } from '../lib/images.ts';
 import type { People } from '../lib/people.ts';
-import type { Face, IdentifyResponse, Recognition } from '../proto/face.ts';
+import type { Face, FaceQuality as FaceQualityMessage, IdentifyResponse, Recognition } from '../proto/face.ts';
 
 /** What a reference recognizer answers when nobody matches. */
 const NOT_FOUND = 'not_found';
@@ -32,20 +34,14 @@ const NAME_ONLY: SeenFace = {
   personImageId: null,
   distance: null,
   threshold: null,
+  quality: null,
   galleryRevision: null,
+  candidates: null,
 };
 
 async function outcomeOfRecognition(recognition: Recognition, people: FindPerson): Promise<Outcome> {
   const faces = await Promise.all(recognition.faces.map((face) => toSeenFace(face, recognition, people)));
-  const matched = faces.filter((face) => face.personId !== null);
-  const best = matched.toSorted((a, b) => (a.distance ?? 0) - (b.distance ?? 0))[0];
-  return {
-    status: best ? 'matched' : faces.length > 0 ? 'unknown' : 'no_face',
-    personId: best?.personId ?? null,
-    width: recognition.width,
-    height: recognition.height,
-    faces,
-  };
+  return { ...summariseFaces(faces), width: recognition.width, height: recognition.height, faces };
 }
 
 async function toSeenFace(face: Face, recognition: Recognition, people: FindPerson): Promise<SeenFace> {
@@ -60,9 +56,18 @@ async function toSeenFace(face: Face, recognition: Recognition, people: FindPers
     personId,
     personImageId: match?.personImageId || null,
     distance: match?.distance ?? (face.nearestDistance || null),
-    threshold: recognition.threshold,
+    // A recognizer of an earlier version has one threshold for all.
+    threshold: face.threshold || recognition.threshold,
+    quality: face.quality ? toQuality(face.quality) : null,
     galleryRevision: recognition.galleryRevision,
+    // Without a database it has no ids that could be kept.
+    candidates: face.candidates.filter(({ personId }) => personId > 0),
   };
+}
+
+/** A word that a later recognizer might add is left out: the API promises those of this version. */
+export function toQuality(message: FaceQualityMessage): FaceQuality {
+  return { ...message, reasons: QUALITY_REASONS.filter((reason) => message.reasons.includes(reason)) };
 }
 
 async function findPerson(imageName: string, people: FindPerson): Promise<number> {

@@ -68,30 +68,31 @@ export interface Face {
     | undefined;
   /** Euclidean distance to the nearest known face; meaningful when the gallery is not empty. */
   nearestDistance: number;
-  /** Absent when a reference recognizer answers. */
+  /** Absent when the recognizer does not judge faces. */
   quality:
     | FaceQuality
     | undefined;
-  /** The largest distance that counted as a match for this face. */
+  /** The largest distance that counted as a match for this face; 0: that of the recognition. */
   threshold: number;
   /** The people nearest to the face, at most 5, nearest first. */
   candidates: Candidate[];
 }
 
-/** How well a face can be recognised, and what speaks against it. */
+/** How well a face can be recognised. */
 export interface FaceQuality {
-  /** The shorter side of the box, in pixels of the photo. */
+  /** The shorter side of the box, in pixels of the photo as it is stored. */
   pixels: number;
+  /** 0 or more: the variance of the Laplacian by that of the luma, of the face at one fixed size. */
   sharpness: number;
-  /** 0..1: mean luma. */
+  /** Mean luma, 0..1. */
   brightness: number;
-  /** Degrees; positive when the face looks to the right of the picture. */
+  /** Degrees; positive: the nose points to the right of the picture. */
   yaw: number;
-  /** Degrees; positive when it looks up. */
+  /** Degrees; positive: the nose points up. */
   pitch: number;
-  /** Degrees; positive when the head leans clockwise. */
+  /** Degrees; positive: the head leans clockwise. */
   roll: number;
-  /** SMALL_BOUNDING_BOX, LOW_SHARPNESS, LOW_BRIGHTNESS, EXTREME_POSE, LOW_CONFIDENCE. */
+  /** SMALL_BOUNDING_BOX, LOW_SHARPNESS, LOW_BRIGHTNESS, EXTREME_POSE, LOW_CONFIDENCE; empty when the face is good. */
   reasons: string[];
 }
 
@@ -2042,8 +2043,8 @@ export const IdentifyService = {
    * Decides again whose faces are those of photos that were looked at before, from their stored descriptors. Answers
    * photo by photo, face by face, in the order asked.
    *
-   * Errors: FAILED_PRECONDITION when the descriptors are of another model than the recognizer's; UNAVAILABLE while it
-   * cannot see the gallery at `min_gallery_revision`.
+   * Errors: FAILED_PRECONDITION when the descriptors are of another model than the recognizer's; UNAVAILABLE, with the
+   * code `gallery_behind`, while it cannot see the gallery at `min_gallery_revision`.
    */
   match: {
     path: "/facerecog.Identify/Match" as const,
@@ -2069,8 +2070,8 @@ export interface IdentifyServer extends UntypedServiceImplementation {
    * Decides again whose faces are those of photos that were looked at before, from their stored descriptors. Answers
    * photo by photo, face by face, in the order asked.
    *
-   * Errors: FAILED_PRECONDITION when the descriptors are of another model than the recognizer's; UNAVAILABLE while it
-   * cannot see the gallery at `min_gallery_revision`.
+   * Errors: FAILED_PRECONDITION when the descriptors are of another model than the recognizer's; UNAVAILABLE, with the
+   * code `gallery_behind`, while it cannot see the gallery at `min_gallery_revision`.
    */
   match: handleUnaryCall<MatchRequest, MatchResponse>;
 }
@@ -2102,8 +2103,8 @@ export interface IdentifyClient extends Client {
    * Decides again whose faces are those of photos that were looked at before, from their stored descriptors. Answers
    * photo by photo, face by face, in the order asked.
    *
-   * Errors: FAILED_PRECONDITION when the descriptors are of another model than the recognizer's; UNAVAILABLE while it
-   * cannot see the gallery at `min_gallery_revision`.
+   * Errors: FAILED_PRECONDITION when the descriptors are of another model than the recognizer's; UNAVAILABLE, with the
+   * code `gallery_behind`, while it cannot see the gallery at `min_gallery_revision`.
    */
   match(
     request: MatchRequest,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import multipart from '@fastify/multipart';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
@@ -11,14 +12,19 @@ import {
 } from 'fastify-type-provider-zod';
 import type { Database } from '../lib/database.ts';
 import { messageOf } from '../lib/errors.ts';
+import type { Events } from '../lib/events.ts';
+import type { Faces } from '../lib/faces.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
 import { addEnrolmentRoutes } from './routes/enrolments.ts';
+import { addEventRoute } from './routes/events.ts';
 import { addFacePersonRoutes } from './routes/face-person.ts';
+import { addFaceRoutes } from './routes/faces.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addImageRoutes } from './routes/images.ts';
+import { addJobRoute } from './routes/jobs.ts';
 import { addPeopleRoutes } from './routes/people.ts';
 import { addPhotoRoute } from './routes/photo.ts';
 import { addSubmitRoutes } from './routes/submit.ts';
@@ -26,7 +32,9 @@ import { addSubmitRoutes } from './routes/submit.ts';
 export interface AppOptions {
   readonly db: Database;
   readonly images: Images;
+  readonly faces: Faces;
   readonly queue: ImageQueue;
+  readonly events: Events;
   /** Absolute folders that photos may come from. */
   readonly roots: readonly string[];
   /** What is shown at all: bytes of a photo's file, and its width × height. */
@@ -50,6 +58,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setSerializerCompiler(serializerCompiler);
   answerErrors(app);
   parseEveryBodyAsJson(app);
+  closeUnusedConnections(app);
   // Whoever stores an upload counts its bytes, and reads the rest of the form all the same.
   await app.register(multipart, { throwFileSizeLimit: false });
   await app.register(swagger, {
@@ -66,12 +75,31 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addSubmitRoutes(api, options);
     addImageRoutes(api, options);
     addPhotoRoute(api, options);
+    addEventRoute(api, options);
+    addJobRoute(api, options);
+    addFaceRoutes(api, options);
     addPeopleRoutes(api, options);
     addEnrolmentRoutes(api, options);
     addFacePersonRoutes(api, options);
   };
   await app.register(addRoutes);
   return app;
+}
+
+/**
+ * Node does not count a connection as idle on which nothing has been asked yet, and browsers keep such for later: a
+ * receiver that stops would wait for them until its deadline.
+ */
+function closeUnusedConnections(app: FastifyInstance): void {
+  const unused = new Set<Socket>();
+  app.server.on('connection', (socket) => {
+    unused.add(socket);
+    socket.once('close', () => unused.delete(socket));
+  });
+  app.server.on('request', ({ socket }) => unused.delete(socket));
+  app.addHook('preClose', async () => {
+    for (const socket of unused) socket.destroy();
+  });
 }
 
 declare module 'fastify' {

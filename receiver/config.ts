@@ -1,4 +1,5 @@
 import { commonKeys, folders, mysqlUrl, port, readEnv } from '../lib/env.ts';
+import { eventKeys } from '../lib/events.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
 import { queueKeys } from '../lib/image-queue.ts';
 
@@ -9,6 +10,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
   return readEnv(environment, {
     ...commonKeys,
     ...queueKeys,
+    ...eventKeys,
     ...imageLimitKeys,
     MYSQL_URL: mysqlUrl(),
     RECEIVER_PORT: port(8000),

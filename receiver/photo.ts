@@ -15,7 +15,7 @@ const SHOWN_BY_BROWSERS = new Map([
   ['gif', 'image/gif'],
 ]);
 
-const JPEG_QUALITY = 82;
+export const JPEG_QUALITY = 82;
 
 allowOnlyPhotoFormats();
 
@@ -33,21 +33,40 @@ export async function renderPhoto(
   limits: { maxPixels: number },
 ): Promise<Photo> {
   try {
-    const { format, width: w, height: h } = await sharp(file, { limitInputPixels: false }).metadata();
+    const { format } = await readUprightSize(file, limits.maxPixels);
     const type = SHOWN_BY_BROWSERS.get(format);
-    if (w * h > limits.maxPixels) {
-      const message = `The picture has ${w} × ${h} pixels; at most ${limits.maxPixels} are read.`;
-      throw new PermanentError('image_too_large', message);
-    }
     if (width === undefined && type !== undefined) return { type, bytes: file };
     const upright = sharp(file, { limitInputPixels: limits.maxPixels, failOn: 'none' }).rotate();
     const sized = width === undefined ? upright : upright.resize({ width, withoutEnlargement: true });
     const bytes = await sized.flatten({ background: '#fff' }).jpeg({ quality: JPEG_QUALITY }).toBuffer();
     return { type: 'image/jpeg', bytes };
   } catch (error) {
-    if (error instanceof PermanentError) throw error;
-    throw new PermanentError('image_unreadable', `The file is no picture that can be shown: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw unreadable(error);
   }
+}
+
+/**
+ * The format of a photo, and its size in pixels after EXIF rotation, of its header alone.
+ *
+ * @throws PermanentError `image_unreadable` or `image_too_large`
+ */
+export async function readUprightSize(file: Uint8Array, maxPixels: number) {
+  const { format, autoOrient } = await sharp(file, { limitInputPixels: false })
+    .metadata()
+    .catch((error: unknown) => {
+      throw unreadable(error);
+    });
+  const { width, height } = autoOrient;
+  if (width * height > maxPixels) {
+    const message = `The picture has ${width} × ${height} pixels; at most ${maxPixels} are read.`;
+    throw new PermanentError('image_too_large', message);
+  }
+  return { format, width, height };
+}
+
+/** What libvips says of a file, as an error that is the file's; one that is so already stays as it is. */
+export function unreadable(error: unknown): PermanentError {
+  if (error instanceof PermanentError) return error;
+  const message = `The file is no picture that can be shown: ${messageOf(error)}`;
+  return new PermanentError('image_unreadable', message, { cause: error });
 }

@@ -1,4 +1,5 @@
 import { messageOf } from '../lib/errors.ts';
+import type { Events } from '../lib/events.ts';
 import { normalizeImagePath, resolveImagePath } from '../lib/image-path.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
 import type { WorkKind } from '../lib/image-stream.ts';
@@ -9,6 +10,7 @@ import type { Outbox } from '../lib/outbox.ts';
 export interface SubmitOptions {
   readonly images: Pick<Images, 'addImages' | 'markEnqueued'>;
   readonly queue: Pick<ImageQueue, 'enqueue'>;
+  readonly events: Pick<Events, 'publish'>;
   readonly roots: readonly string[];
   readonly log: Log;
 }
@@ -28,6 +30,7 @@ export async function submitPaths(paths: readonly string[], options: SubmitOptio
   const images = await options.images.addImages([...normal]);
   const waiting = images.filter((image) => image.status === 'pending' && !image.enqueued).map((image) => image.id);
   await publish(waiting, { ...options, outbox: options.images, kind: 'identify' });
+  for (const imageId of waiting) options.events.publish({ kind: 'image.accepted', imageId });
   const byPath = new Map(images.map((image) => [image.path, image]));
   return checked.map((one) => {
     if ('error' in one) return one;

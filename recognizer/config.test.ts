@@ -12,7 +12,7 @@ test('a folder of photos is all that the recognizer needs', () => {
     RECOGNIZER_ENGINE: 'onnx',
     RECOGNIZER_QUEUE: 64,
     MATCH_THRESHOLD: 0.55,
-    GALLERY_POLL_MS: 2000,
+    GALLERY_POLL_MS: 1000,
     MAX_IMAGE_BYTES: 67_108_864,
     MAX_IMAGE_PIXELS: 200_000_000,
     MAX_IMAGE_MS: 60_000,
@@ -20,6 +20,10 @@ test('a folder of photos is all that the recognizer needs', () => {
     MIN_CONFIDENCE: 0.5,
     MIN_FACE_PIXELS: 0,
   });
+});
+
+test.each(['ssd', 'tiny', 'auto'])('the detector may be %s', (DETECTOR) => {
+  expect(loadConfig({ IMAGE_ROOTS: '/photos', DETECTOR })).toMatchObject({ DETECTOR });
 });
 
 test('every bad key is named at once', () => {

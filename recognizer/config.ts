@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { choice, commonKeys, decimal, folder, folders, integer, mysqlUrl, port, readEnv } from '../lib/env.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
-import { DEFAULT_THRESHOLD } from '../lib/similarity.ts';
+import { CANDIDATE_LIMIT, DEFAULT_THRESHOLD } from '../lib/similarity.ts';
 import { ENGINES } from './engine/create-engine.ts';
 import { DEFAULT_MIN_CONFIDENCE, DETECTORS } from './engine/engine.ts';
 
@@ -24,14 +24,18 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     RECOGNIZER_QUEUE: integer({ min: 0, max: 100_000, fallback: 64 }),
     /** How long a worker may look at one photo, ms, before it is replaced. Loading its networks does not count. */
     MAX_IMAGE_MS: integer({ min: 1000, max: 3_600_000, fallback: 60_000 }),
-    /** `tiny` is faster and misses small faces. */
+    /** `tiny` is faster and misses small faces; `auto` is the fastest that misses none, today `ssd`. */
     DETECTOR: choice(DETECTORS),
     /** What the detector takes for less of a face than this, 0..1, is none. */
     MIN_CONFIDENCE: decimal({ min: 0.1, max: 1, fallback: DEFAULT_MIN_CONFIDENCE }),
     /** Smaller faces are dropped: the shorter side of the box in pixels of the decoded picture; 0 keeps all. */
     MIN_FACE_PIXELS: integer({ min: 0, max: 2048, fallback: 0 }),
     /** The largest Euclidean distance of two descriptors that counts as the same person. */
-    MATCH_THRESHOLD: decimal({ min: 0, max: 2, fallback: DEFAULT_THRESHOLD }),
-    GALLERY_POLL_MS: integer({ min: 50, max: 3_600_000, fallback: 2000 }),
+    MATCH_THRESHOLD: decimal({ min: 0, max: CANDIDATE_LIMIT, fallback: DEFAULT_THRESHOLD }),
+    /** `true`: known photos are enrolled even where the face is so poor that strangers would come near to it. */
+    ENROL_POOR_FACES: choice(['false', 'true']),
+    GALLERY_POLL_MS: integer({ min: 50, max: 3_600_000, fallback: 1000 }),
+    /** For this process alone; without it everybody is read from the database at each start. */
+    GALLERY_SNAPSHOT: folder().optional(),
   });
 }

@@ -3,24 +3,30 @@ import type { MessagePort } from 'node:worker_threads';
 import { workerData } from 'piscina';
 import sharp from 'sharp';
 import { PermanentError } from '../lib/errors.ts';
-import { readImageFile } from '../lib/image-file.ts';
+import type { FaceQuality } from '../lib/face-quality.ts';
+import { checkSize, readImageFile } from '../lib/image-file.ts';
 import { decodePhoto } from './decode.ts';
 import { createEngine } from './engine/create-engine.ts';
 import type { DescribedFace, Engine } from './engine/engine.ts';
 import { findFaces } from './find-faces.ts';
 import { PHOTO_REFUSED } from './photo-refused.ts';
+import { judgeFace } from './quality.ts';
 import type { WorkerSettings } from './worker-settings.ts';
 
 // This file runs in the worker threads of worker-pool.ts: reading, decoding and inference of one photo at a time.
 
-export interface PhotoJob {
+export type PhotoSource =
   /** Absolute, and already checked against the folders that photos may come from. */
-  readonly path: string;
+  | { readonly path: string }
+  /** The file itself. */
+  | { readonly file: Uint8Array };
+
+export type PhotoJob = PhotoSource & {
   /** SHA-256, hex: a file with this content need not be looked at again. */
   readonly knownHash?: string | null;
   /** SHA-256, hex: files with such content must not be looked at. */
   readonly refusedHashes?: readonly string[];
-}
+};
 
 export type PhotoOutcome =
   | { readonly kind: 'described'; readonly photo: DescribedPhoto }
@@ -30,9 +36,13 @@ export type PhotoOutcome =
 /** Errors lose their class between threads, and a worker that died throws too: so what is thrown here travels as data. */
 export type PhotoReply = PhotoOutcome | { readonly kind: 'broken'; readonly error: unknown };
 
+export interface JudgedFace extends DescribedFace {
+  readonly quality: FaceQuality;
+}
+
 export interface DescribedPhoto {
   /** Largest first. */
-  readonly faces: readonly DescribedFace[];
+  readonly faces: readonly JudgedFace[];
   /** Pixels of the original after EXIF rotation. */
   readonly width: number;
   readonly height: number;
@@ -64,14 +74,15 @@ export async function describePhoto({ begun, ...job }: PhotoJob & { begun: Messa
   try {
     const engine = await loadEngine();
     begun.postMessage(null);
-    const file = await readImageFile(job.path, settings);
+    const file = 'path' in job ? await readImageFile(job.path, settings) : checkSize(job.file, settings);
     contentHash = createHash('sha256').update(file).digest('hex');
     if (contentHash === job.knownHash) return { kind: 'unchanged', contentHash };
     if (job.refusedHashes?.includes(contentHash)) {
       throw new PermanentError(PHOTO_REFUSED, 'The photo is of somebody who was erased, or was taken from its person.');
     }
     const { picture, width, height } = await decodePhoto(file, settings);
-    const faces = await findFaces(engine, picture, settings);
+    const found = await findFaces(engine, picture, settings);
+    const faces = found.map((face) => ({ ...face, quality: judgeFace(face, picture, width / picture.width) }));
     return { kind: 'described', photo: { faces, width, height, contentHash } };
   } catch (error) {
     if (!(error instanceof PermanentError)) return { kind: 'broken', error };

@@ -1,8 +1,10 @@
+import { type FaceQuality, findMisleading } from '../lib/face-quality.ts';
 import type { Log } from '../lib/log.ts';
 import type { KnownPhoto } from '../lib/people.ts';
 import { type KnownFile, listKnownFiles } from './known-people.ts';
 import type { KnownPhotos } from './known-photos.ts';
 import { PHOTO_REFUSED } from './photo-refused.ts';
+import { explainPoorFace } from './quality.ts';
 import { WorkerCrashError, type WorkerPool } from './worker-pool.ts';
 
 /** `person_images.image_name` holds no more characters. */
@@ -18,6 +20,8 @@ export interface Enrolment {
   readonly photos: KnownPhotos;
   readonly model: string;
   readonly pool: WorkerPool;
+  /** Whether faces that make bad references are enrolled all the same. */
+  readonly enrolPoorFaces: boolean;
   readonly log: Log;
   readonly signal: AbortSignal;
   /** How often each state of a file could not be looked at for a reason that may pass. */
@@ -39,9 +43,11 @@ export async function enrolFolder(enrolment: Enrolment): Promise<{ changed: numb
   const kept = new Map((await photos.listKnownPhotos()).map((photo) => [photo.imageName, photo]));
   let changed = photos.forgetOthers?.(new Set(files.map((file) => file.imageName))) ?? 0;
 
-  const waiting = files.filter(
-    (file) => !isUpToDate(kept.get(file.imageName), file, model) && !enrolment.refused.has(stateOf(file)),
-  );
+  const waiting = files.filter((file) => {
+    const photo = kept.get(file.imageName);
+    const isWanted = !isUpToDate(photo, file, model) || wasRefusedAsPoor(photo, enrolment);
+    return isWanted && !enrolment.refused.has(stateOf(file));
+  });
   const refusedHashes = waiting.length > 0 ? await photos.listRefusedHashes() : [];
   const scanMs = Date.now() - started;
   const progress = reportProgress(log, waiting.length);
@@ -65,6 +71,11 @@ function isUpToDate(kept: KnownPhoto | undefined, file: KnownFile, model: string
   return kept?.model === model && kept.fileSize === file.size && kept.fileMtimeMs === file.mtimeMs;
 }
 
+/** A face was found, and refused, and now it would not be. The other way round, what is enrolled stays. */
+function wasRefusedAsPoor(kept: KnownPhoto | undefined, { enrolPoorFaces }: Enrolment): boolean {
+  return enrolPoorFaces && kept !== undefined && kept.failure !== null && kept.quality !== null;
+}
+
 /** Tells whether a file is the one that was looked at before. */
 function stateOf(file: KnownFile): string {
   return `${file.imageName} ${file.size} ${file.mtimeMs}`;
@@ -76,7 +87,8 @@ type FileEnrolment = Enrolment & { readonly refusedHashes: readonly string[] };
 async function enrolFile(enrolment: FileEnrolment, file: KnownFile, kept: KnownPhoto | undefined): Promise<boolean> {
   const { photos, model, log, refused } = enrolment;
   const state = { fileSize: file.size, fileMtimeMs: file.mtimeMs };
-  const knownHash = kept?.model === model ? kept.contentHash : null;
+  const lookAgain = kept?.model !== model || wasRefusedAsPoor(kept, enrolment);
+  const knownHash = lookAgain ? null : kept.contentHash;
   const found = await lookAtFile(enrolment, file, knownHash);
   if (found === 'later') return false;
   if (found === 'unchanged') {
@@ -99,7 +111,13 @@ async function enrolFile(enrolment: FileEnrolment, file: KnownFile, kept: KnownP
   return true;
 }
 
-type Findings = { descriptor: Float32Array | null; failure: string | null; contentHash: string | null };
+interface Findings {
+  readonly descriptor: Float32Array | null;
+  readonly failure: string | null;
+  readonly contentHash: string | null;
+  /** Of the largest face; null when there is none. */
+  readonly quality: FaceQuality | null;
+}
 
 async function lookAtFile(
   enrolment: FileEnrolment,
@@ -127,7 +145,11 @@ async function lookAtFile(
         'a known photo shows several faces: the largest is taken',
       );
     }
-    return { descriptor: largest.descriptor, failure: null, contentHash };
+    const { quality, descriptor } = largest;
+    if (!enrolment.enrolPoorFaces && findMisleading(quality.reasons).length > 0) {
+      return refusal(explainPoorFace(quality), contentHash, quality);
+    }
+    return { descriptor, failure: null, contentHash, quality };
   } catch (error) {
     if (signal.aborted) return 'later';
     return tryLater(enrolment, file, error);
@@ -146,8 +168,8 @@ function tryLater({ troubles, log }: Enrolment, file: KnownFile, error: unknown)
   return 'later';
 }
 
-function refusal(failure: string, contentHash: string | null): Findings {
-  return { descriptor: null, failure, contentHash };
+function refusal(failure: string, contentHash: string | null, quality: FaceQuality | null = null): Findings {
+  return { descriptor: null, failure, contentHash, quality };
 }
 
 function reportProgress(log: Log, total: number) {

@@ -1,5 +1,5 @@
 import type { BoundingBox, DescribedFace, Engine, Picture } from './engine/engine.ts';
-import { padPicture, unpadBox } from './pad-picture.ts';
+import { padPicture, unpadBox, unpadPoints } from './pad-picture.ts';
 
 /** How near to the border, as a ratio, a box counts as cut by it. */
 const BORDER = 0.02;
@@ -51,7 +51,7 @@ function isCutByFrame(box: BoundingBox): boolean {
 
 function mapBack(face: DescribedFace): DescribedFace[] {
   const box = unpadBox(face.box);
-  return box ? [{ ...face, box }] : [];
+  return box ? [{ ...face, box, landmarks: unpadPoints(face.landmarks) }] : [];
 }
 
 function overlapsAny(face: DescribedFace, others: readonly DescribedFace[]): boolean {

@@ -1,62 +1,40 @@
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createGallery } from './gallery.ts';
+import { createGallerySearch } from './gallery-search.ts';
 
 /** A descriptor at a place on one axis: distances are differences. */
 const at = (place: number) => Float32Array.from({ length: 128 }, (_, index) => (index === 0 ? place : 0));
 
 function entry(personId: number, place: number, personName = `person ${personId}`) {
   const imageName = `${personName}/${place}.jpg`;
-  return { personImageId: personId * 10, personId, personName, imageName, descriptor: at(place) };
+  return { personImageId: 1000 * personId + 100 * place, personId, personName, imageName, descriptor: at(place) };
 }
 
-function nameAt(threshold: number, entries: ReturnType<typeof entry>[], places: number[]) {
-  const gallery = createGallery(threshold);
-  gallery.replace(entries, 7);
-  return gallery.nameFaces(places.map(at));
+function nearest(entries: ReturnType<typeof entry>[], place: number, options = {}) {
+  const search = createGallerySearch();
+  search.replace(entries, 7);
+  return createGallery(search).nearestPeople(at(place), { count: 10, limit: Number.POSITIVE_INFINITY, ...options });
 }
 
-const namesOf = (faces: ReturnType<typeof nameAt>) => faces.map(({ match }) => match?.entry.personName ?? null);
+test('each person is there once, by the nearest reference, the nearest person first', () => {
+  expect(nearest([entry(1, 0), entry(2, 2), entry(1, 0.25)], 0.5)).toEqual([
+    { personId: 1, personImageId: 1025, personName: 'person 1', imageName: 'person 1/0.25.jpg', distance: 0.25 },
+    { personId: 2, personImageId: 2200, personName: 'person 2', imageName: 'person 2/2.jpg', distance: 1.5 },
+  ]);
+});
 
-describe('a gallery', () => {
-  test('names a face by the nearest known photo of the person', () => {
-    const [face] = nameAt(0.55, [entry(1, 0), entry(1, 0.25), entry(2, 2)], [0.5]);
-    expect(face?.match).toMatchObject({ distance: 0.25, entry: { personId: 1, imageName: 'person 1/0.25.jpg' } });
-    expect(face?.nearestDistance).toBe(0.25);
-  });
+test('not more people than asked for, and none beyond the limit, which itself is within', () => {
+  const people = [entry(1, 0), entry(2, 0.5), entry(3, 1)];
+  expect(nearest(people, 0, { count: 2 }).map(({ personId }) => personId)).toEqual([1, 2]);
+  expect(nearest(people, 0, { limit: 0.5 }).map(({ personId }) => personId)).toEqual([1, 2]);
+});
 
-  test('takes the threshold itself for a match and anything beyond for a stranger', () => {
-    expect(namesOf(nameAt(0.5, [entry(1, 0)], [0.5]))).toEqual(['person 1']);
-    const [face] = nameAt(0.5, [entry(1, 0)], [0.51]);
-    expect(face?.match).toBeNull();
-    expect(face?.nearestDistance).toBeCloseTo(0.51);
-  });
-
-  test('names nobody twice: the nearer face wins, the other may be the next person', () => {
-    const people = [entry(1, 0), entry(2, 0.625)];
-    expect(namesOf(nameAt(0.55, people, [0.25, 0.125]))).toEqual(['person 2', 'person 1']);
-    expect(namesOf(nameAt(0.55, [entry(1, 0)], [0.25, 0.125, 0.5]))).toEqual([null, 'person 1', null]);
-  });
-
-  test('grants by distance over the whole photo, not face by face', () => {
-    // The first face would take person 1, who is nearer to the second.
-    expect(namesOf(nameAt(0.55, [entry(1, 0), entry(2, -0.5)], [-0.125, 0.0625]))).toEqual(['person 2', 'person 1']);
-  });
-
-  test('tells people without ids apart by their names', () => {
-    expect(namesOf(nameAt(0.55, [entry(0, 0, 'Ada'), entry(0, 0.5, 'Bo')], [0.125, 0.375]))).toEqual(['Ada', 'Bo']);
-    expect(namesOf(nameAt(0.55, [entry(0, 0, 'Ada'), entry(0, 0.5, 'Ada')], [0.125, 0.375]))).toEqual(['Ada', null]);
-  });
-
-  test('that is empty knows no distance; a photo without faces has no answers', () => {
-    expect(nameAt(0.55, [], [0])).toEqual([{ match: null, nearestDistance: null }]);
-    expect(nameAt(0.55, [entry(1, 0)], [])).toEqual([]);
-  });
-
-  test('forgets what is replaced', () => {
-    const gallery = createGallery(0.55);
-    gallery.replace([entry(1, 0)], 1);
-    gallery.replace([entry(2, 0), entry(2, 1)], 2);
-    expect([gallery.size, gallery.revision]).toEqual([2, 2]);
-    expect(namesOf(gallery.nameFaces([at(0)]))).toEqual(['person 2']);
-  });
+test('an empty gallery knows nobody; what is replaced is forgotten', () => {
+  expect(nearest([], 0)).toEqual([]);
+  const search = createGallerySearch();
+  const gallery = createGallery(search);
+  search.replace([entry(1, 0)], 1);
+  search.replace([entry(2, 0), entry(2, 1)], 2);
+  expect([gallery.size, gallery.revision]).toEqual([2, 2]);
+  expect(gallery.nearestPeople(at(0), { count: 9, limit: 9 }).map(({ personId }) => personId)).toEqual([2]);
 });

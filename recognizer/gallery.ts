@@ -1,97 +1,45 @@
-import type { GalleryEntry } from '../lib/people.ts';
+import { createGallerySearch, type GallerySearch } from './gallery-search.ts';
 
-export interface Match {
-  readonly entry: GalleryEntry;
-  /** Euclidean, at most the threshold. */
+/** A person who is known, by the reference of theirs that is nearest to a probe. */
+export interface NearPerson {
+  /** Negative, like the id of the reference, without a database: nobody outside knows it. */
+  readonly personId: number;
+  readonly personImageId: number;
+  readonly personName: string;
+  /** Of the reference. */
+  readonly imageName: string;
+  /** Euclidean. */
   readonly distance: number;
-}
-
-export interface NamedFace {
-  /** Euclidean distance to the nearest known face; null when the gallery is empty. */
-  readonly nearestDistance: number | null;
-  readonly match: Match | null;
 }
 
 export interface Gallery {
   readonly size: number;
-  /** The state of the database that the entries were read from; 0 without a database. */
+  /** The state of the database that the faces are of. */
   readonly revision: number;
-  /** Takes the place of everything that was known before. */
-  replace(entries: readonly GalleryEntry[], revision: number): void;
   /**
-   * Says whose the faces of one photo are, in their order. A face may be that of the person whose nearest known face is
-   * within the threshold; nobody is in a photo twice: pairs of face and person are granted by ascending distance.
+   * The people nearest to a face, each once, nearest first.
    *
-   * @param descriptors one for each face, 128 floats
+   * @param probe 128 floats
+   * @param options.count at most so many
+   * @param options.limit at most so far away; Infinity for however far
    */
-  nameFaces(descriptors: readonly Float32Array[]): NamedFace[];
+  nearestPeople(probe: Float32Array, options: { count: number; limit: number }): NearPerson[];
 }
 
-/** The known faces of one model, in memory, searched exactly. */
-export function createGallery(threshold: number): Gallery {
-  let entries: readonly GalleryEntry[] = [];
-  let revision = 0;
+/** The known faces of one model, with the names that the search does without. */
+export function createGallery(search: GallerySearch = createGallerySearch()): Gallery {
   return {
     get size() {
-      return entries.length;
+      return search.size;
     },
     get revision() {
-      return revision;
+      return search.revision;
     },
-    replace(newEntries, newRevision) {
-      entries = newEntries;
-      revision = newRevision;
-    },
-    nameFaces(descriptors) {
-      const nearest = descriptors.map((descriptor) => nearestOfEachPerson(descriptor, entries));
-      const matches = grantByDistance(
-        nearest.flatMap((people, face) =>
-          people.filter((match) => match.distance <= threshold).map((match) => ({ face, match })),
-        ),
-      );
-      return nearest.map((people, face) => ({
-        nearestDistance: people.length === 0 ? null : Math.min(...people.map((match) => match.distance)),
-        match: matches.get(face) ?? null,
-      }));
-    },
+    nearestPeople: (probe, options) =>
+      search.nearestPeople(probe, options).map((nearest) => ({
+        ...nearest,
+        personName: search.findPerson(nearest.personId)?.name ?? '',
+        imageName: search.findImageName(nearest.personImageId) ?? '',
+      })),
   };
-}
-
-function nearestOfEachPerson(probe: Float32Array, entries: readonly GalleryEntry[]): Match[] {
-  const nearest = new Map<string, Match>();
-  for (const entry of entries) {
-    const distance = distanceBetween(probe, entry.descriptor);
-    const person = identityOf(entry);
-    if (distance < (nearest.get(person)?.distance ?? Number.POSITIVE_INFINITY))
-      nearest.set(person, { entry, distance });
-  }
-  return [...nearest.values()];
-}
-
-/** Without a database people have no ids, and their names tell them apart. */
-function identityOf(entry: GalleryEntry): string {
-  return entry.personId === 0 ? `name ${entry.personName}` : `id ${entry.personId}`;
-}
-
-/** Each face and each person once, the nearest pair first. */
-function grantByDistance(pairs: { face: number; match: Match }[]): Map<number, Match> {
-  const granted = new Map<number, Match>();
-  const taken = new Set<string>();
-  for (const { face, match } of pairs.sort((a, b) => a.match.distance - b.match.distance)) {
-    const person = identityOf(match.entry);
-    if (granted.has(face) || taken.has(person)) continue;
-    granted.set(face, match);
-    taken.add(person);
-  }
-  return granted;
-}
-
-/** Euclidean, of two descriptors of 128 floats and of one model. */
-export function distanceBetween(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) {
-    const difference = (a[i] ?? 0) - (b[i] ?? 0);
-    sum += difference * difference;
-  }
-  return Math.sqrt(sum);
 }

@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../lib/log.ts';
 import { type Enrolment, enrolFolder } from './enrol-folder.ts';
-import type { Gallery } from './gallery.ts';
+import { followGallery, type GalleryFollower } from './follow-gallery.ts';
+import type { GallerySearch } from './gallery-search.ts';
+import type { DecisionRulesKeeper } from './keep-decision-rules.ts';
 import type { KnownPhotos } from './known-photos.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
-/** Plain SQL does not count the gallery's revision up: what was changed by it is seen after this time at the latest. */
-const RELOAD_MS = 30_000;
+/** Plain SQL does not count the gallery's revision up: every so many polls the whole gallery is compared. */
+const POLLS_PER_COMPARISON = 30;
 /** Looking for changes may take this share of the time, however large the gallery or slow the disk. */
 const POLL_SHARE = 20;
 /** A folder that takes longer to encode keeps nobody waiting: those who are known already can be recognised. */
@@ -15,29 +17,47 @@ const READY_AFTER_MS = 60_000;
 export interface GalleryKeeper {
   /** Settles when the gallery holds everybody, or everybody but those of a huge folder. */
   readonly loaded: Promise<void>;
+  /** Reads at once what has changed in the database. @throws when it cannot be read */
+  refresh(): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Keeps the gallery in memory like the database, and the database like the folder of known photos, until it is closed. */
 export function keepGallery(options: {
-  gallery: Gallery;
+  search: GallerySearch;
+  /** The search holds what a snapshot told. */
+  restored: boolean;
   photos: KnownPhotos;
+  rules: Pick<DecisionRulesKeeper, 'follow'>;
   /** Null when known people come from the database only. */
   folder: string | null;
   model: string;
   pool: WorkerPool;
+  enrolPoorFaces: boolean;
   log: Log;
   pollMs: number;
 }): GalleryKeeper {
   const { folder, log, pollMs } = options;
   const stop = new AbortController();
   const { signal } = stop;
-  const follow = followPhotos(options);
+  const gallery = followGallery(options);
+  const follower: GalleryFollower = {
+    ...gallery,
+    async follow() {
+      await options.rules.follow();
+      await gallery.follow();
+    },
+  };
   const enrolment = { ...options, signal, troubles: new Map<string, number>(), refused: new Set<string>() };
 
   const look = async () => {
     const started = Date.now();
-    await follow(false);
+    await follower.follow();
+    return Date.now() - started;
+  };
+  const compare = async () => {
+    const started = Date.now();
+    await follower.compare();
     return Date.now() - started;
   };
   const following = repeat(look, {
@@ -49,60 +69,35 @@ export function keepGallery(options: {
   const enrolling =
     folder === null
       ? { once: Promise.resolve(), ended: Promise.resolve() }
-      : repeat(() => enrolAndFollow({ ...enrolment, folder }, follow), {
+      : repeat(() => enrolAndFollow({ ...enrolment, folder }, follower), {
           pollMs,
           signal,
           log,
           failure: 'the folder of known people cannot be enrolled: those already known stay',
         });
+  const comparing = repeat(compare, {
+    pollMs: POLLS_PER_COMPARISON * pollMs,
+    signal,
+    log,
+    failure: 'the gallery cannot be compared with the database',
+  });
   const patience = sleep(READY_AFTER_MS, undefined, { signal, ref: false }).catch(() => undefined);
 
   return {
-    loaded: following.once.then(() => Promise.race([enrolling.once, patience])),
+    loaded: following.once
+      .then(() => Promise.race([enrolling.once, patience]))
+      .then(() => Promise.race([options.search.settled(), patience])),
+    refresh: () => follower.follow(),
     async close() {
       stop.abort();
-      await Promise.all([following.ended, enrolling.ended]);
+      await Promise.all([following.ended, enrolling.ended, comparing.ended]);
     },
   };
 }
 
-type Follow = (force: boolean) => Promise<void>;
-
-function followPhotos({
-  gallery,
-  photos,
-  model,
-  log,
-}: {
-  gallery: Gallery;
-  photos: KnownPhotos;
-  model: string;
-  log: Log;
-}): Follow {
-  let seenRevision = -1;
-  let reloadAt = 0;
-  const load = async (force: boolean) => {
-    const revision = await photos.galleryRevision();
-    if (!force && revision === seenRevision && Date.now() < reloadAt) return;
-    const started = Date.now();
-    const loaded = await photos.loadGallery(model);
-    if (loaded.entries.length !== gallery.size) log.info({ knownFaces: loaded.entries.length }, 'gallery loaded');
-    gallery.replace(loaded.entries, loaded.revision);
-    seenRevision = loaded.revision;
-    reloadAt = Date.now() + Math.max(RELOAD_MS, POLL_SHARE * (Date.now() - started));
-  };
-
-  // One after the other: a slow load must not put what it read over what a later one has read.
-  let last = Promise.resolve();
-  return (force) => {
-    last = last.catch(() => undefined).then(() => load(force));
-    return last;
-  };
-}
-
-async function enrolAndFollow(enrolment: Enrolment, follow: Follow): Promise<number> {
+async function enrolAndFollow(enrolment: Enrolment, follower: GalleryFollower): Promise<number> {
   const { changed, scanMs } = await enrolFolder(enrolment);
-  if (changed > 0) await follow(true);
+  if (changed > 0) await follower.follow();
   return scanMs;
 }
 

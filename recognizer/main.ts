@@ -1,12 +1,17 @@
 import { openDatabase } from '../lib/database.ts';
+import { openDecisionRules } from '../lib/decision-rules.ts';
 import { createLog } from '../lib/log.ts';
 import { openPeople } from '../lib/people.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { loadConfig } from './config.ts';
 import { createGallery } from './gallery.ts';
 import { identify } from './identify.ts';
+import { keepDecisionRules } from './keep-decision-rules.ts';
 import { keepGallery } from './keep-gallery.ts';
+import { keepSnapshot, restoreGallery } from './keep-snapshot.ts';
 import { keepKnownPhotosInMemory } from './known-photos.ts';
+import { match } from './match.ts';
+import { thresholdFor } from './quality.ts';
 import { serveRecognizer } from './server.ts';
 import { openWorkerPool } from './worker-pool.ts';
 
@@ -31,18 +36,30 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   onClose('workers', () => pool.close());
   const database = config.MYSQL_URL === undefined ? null : openDatabase(config.MYSQL_URL);
   onClose('database', () => database?.close());
-  const server = await serveRecognizer({ host: config.HOST, port: config.RECOGNIZER_PORT, log });
+  const server = await serveRecognizer({
+    host: config.HOST,
+    port: config.RECOGNIZER_PORT,
+    maxImageBytes: config.MAX_IMAGE_BYTES,
+    log,
+  });
   onClose('server', () => server.close());
   log.info({ port: server.port, workers: pool.workers, database: database !== null }, 'listening');
 
   const { model, backend } = await pool.warmUp();
   log.info({ backend, model }, 'networks loaded');
-  const gallery = createGallery(config.MATCH_THRESHOLD);
+  const table = database && openDecisionRules(database);
+  const rules = keepDecisionRules({ table, model, threshold: config.MATCH_THRESHOLD });
+  const folder = config.GALLERY_SNAPSHOT ?? null;
+  const { search, restored } = await restoreGallery({ folder, model, log });
+  const gallery = createGallery(search);
   const photos = database === null ? keepKnownPhotosInMemory() : openPeople(database);
   const keeper = keepGallery({
-    gallery,
+    search,
+    restored,
     photos,
+    rules,
     folder: config.KNOWN_PEOPLE ?? null,
+    enrolPoorFaces: config.ENROL_POOR_FACES === 'true',
     model,
     pool,
     log,
@@ -50,9 +67,15 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   });
   onClose('gallery', () => keeper.close());
   await keeper.loaded;
+  if (folder !== null) {
+    const snapshots = keepSnapshot({ folder, search, model, log, restored });
+    onClose('snapshot', () => snapshots.close());
+  }
   if (signal.aborted) return;
-  server.becomeReady((path, signal) =>
-    identify({ roots: config.IMAGE_ROOTS, threshold: config.MATCH_THRESHOLD, model, pool, gallery }, path, signal),
-  );
+  const naming = { gallery, rules, model, thresholdFor };
+  server.becomeReady({
+    identify: (request, signal) => identify({ ...naming, roots: config.IMAGE_ROOTS, pool }, request, signal),
+    match: (request, signal) => match({ ...naming, refresh: keeper.refresh }, request, signal),
+  });
   log.info({ knownFaces: gallery.size }, 'ready');
 });

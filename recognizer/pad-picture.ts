@@ -14,7 +14,7 @@ export async function padPicture(picture: Picture): Promise<Picture> {
     .extend({ left: w, right: w, top: h, bottom: h, background: 'black' })
     .raw()
     .toBuffer({ resolveWithObject: true });
-  return { pixels: data, width: info.width, height: info.height };
+  return { pixels: data, width: info.width, height: info.height, content: { left: w, top: h, width: w, height: h } };
 }
 
 /** A box of the padded picture as a box of the picture, clipped to it; null when it lies in the frame. */
@@ -24,6 +24,11 @@ export function unpadBox(box: BoundingBox): BoundingBox | null {
   const width = clamp((box.left + box.width) * 3 - 1) - left;
   const height = clamp((box.top + box.height) * 3 - 1) - top;
   return width > 0 && height > 0 ? { left, top, width, height } : null;
+}
+
+/** Points of the padded picture, x and y in turn, as points of the picture; they may lie beyond it. */
+export function unpadPoints(points: Float32Array): Float32Array {
+  return points.map((ratio) => ratio * 3 - 1);
 }
 
 const clamp = (ratio: number) => Math.min(1, Math.max(0, ratio));

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Metadata, Server, ServerCredentials, type ServerUnaryCall, type ServiceError, status } from '@grpc/grpc-js';
+import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
-import { messageOf, PermanentError } from '../lib/errors.ts';
+import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import {
   type HealthCheckServer,
@@ -14,12 +14,11 @@ import {
   type IdentifyResponse,
   type IdentifyServer,
   IdentifyService,
+  type MatchRequest,
+  type MatchResponse,
 } from '../proto/face.ts';
-import { LineFullError } from './waiting-line.ts';
-import { WorkerCrashError } from './worker-pool.ts';
+import { CallerGoneError, NotReadyError, toServiceError } from './service-errors.ts';
 
-/** Trailing metadata that carries the stable code of a permanent error. */
-const ERROR_CODE_KEY = 'faceflow-error-code';
 /** As reported by grpc.health.v1: the server as a whole, and the service. */
 const HEALTH_NAMES = ['', 'facerecog.Identify'];
 
@@ -30,54 +29,77 @@ const CHANNEL_OPTIONS = {
   'grpc.keepalive_permit_without_calls': 1,
 };
 
+/** gRPC's own limit: for batches of descriptors, and so that a photo that is a little too large gets our answer. */
+const ROOM_BYTES = 4 * 1024 * 1024;
+
 /** How long the last answers may take to leave a server that stops. */
 const LAST_ANSWERS_MS = 500;
 
-export type Identify = (path: string, signal: AbortSignal) => Promise<IdentifyResponse>;
+/** What the recognizer does; `signal` is aborted when the caller has gone. */
+export interface RecognizerCalls {
+  identify(request: IdentifyRequest, signal: AbortSignal): Promise<IdentifyResponse>;
+  match(request: MatchRequest, signal: AbortSignal): Promise<MatchResponse>;
+}
+
+export interface ServerOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Of a photo that comes with the call; larger ones are refused when they are looked at, much larger ones by gRPC. */
+  readonly maxImageBytes: number;
+  readonly log: Log;
+}
 
 export interface RecognizerServer {
   readonly port: number;
-  /** From now on photos are answered. */
-  becomeReady(identify: Identify): void;
+  /** From now on calls are answered. */
+  becomeReady(calls: RecognizerCalls): void;
   /** Stops accepting calls and waits for those in hand. */
   close(): Promise<void>;
 }
 
 /** Serves facerecog.Identify, facerecog.HealthCheck, grpc.health.v1 and reflection; until it is ready, only the latter three. */
-export async function serveRecognizer(options: { host: string; port: number; log: Log }): Promise<RecognizerServer> {
-  const server = new Server(CHANNEL_OPTIONS);
+export async function serveRecognizer({ host, port, maxImageBytes, log }: ServerOptions): Promise<RecognizerServer> {
+  const server = new Server({
+    ...CHANNEL_OPTIONS,
+    'grpc.max_receive_message_length': maxImageBytes + ROOM_BYTES,
+  });
   const health = new HealthImplementation();
   const setHealth = (to: 'SERVING' | 'NOT_SERVING') => {
     for (const name of HEALTH_NAMES) health.setStatus(name, to);
   };
-  let identify: Identify | null = null;
+  let calls: RecognizerCalls | null = null;
   const inHand = new Set<Promise<unknown>>();
   setHealth('NOT_SERVING');
 
-  server.addService(IdentifyService, {
-    identify: async (call, answer) => {
+  const serve =
+    <Request, Response>(
+      choose: (ready: RecognizerCalls) => (request: Request, signal: AbortSignal) => Promise<Response>,
+    ) =>
+    async (call: ServerUnaryCall<Request, Response>, answer: sendUnaryData<Response>) => {
       try {
-        if (identify === null) throw new NotReadyError();
-        const work = runCall(call, identify, options.log);
+        if (calls === null) throw new NotReadyError();
+        const work = runCall(call, choose(calls));
         inHand.add(work);
         answer(null, await work.finally(() => inHand.delete(work)));
       } catch (error) {
-        answer(toServiceError(error, options.log));
+        answer(toServiceError(error, log));
       }
-    },
-    match: (_call, answer) => answer({ code: status.UNIMPLEMENTED, details: 'The recognizer cannot match yet.' }),
+    };
+  server.addService(IdentifyService, {
+    identify: serve((ready) => logged(ready.identify, log)),
+    match: serve((ready) => ready.match),
   } satisfies IdentifyServer);
   server.addService(HealthCheckService, {
-    healthCheck: (_call, answer) => answer(null, { ready: identify !== null }),
+    healthCheck: (_call, answer) => answer(null, { ready: calls !== null }),
   } satisfies HealthCheckServer);
   health.addToServer(server);
   new ReflectionService(loadSync(findProtoFile())).addToServer(server);
 
-  const port = await bind(server, options.host, options.port);
+  const bound = await bind(server, host, port);
   return {
-    port,
+    port: bound,
     becomeReady(ready) {
-      identify = ready;
+      calls = ready;
       setHealth('SERVING');
     },
     async close() {
@@ -91,57 +113,30 @@ export async function serveRecognizer(options: { host: string; port: number; log
   };
 }
 
-class NotReadyError extends Error {
-  constructor() {
-    super('The recognizer is still loading its networks or its gallery; try again.');
-  }
-}
-
-/** Cancelled, or past its deadline: whatever is answered reaches nobody. */
-class CallerGoneError extends Error {
-  constructor() {
-    super('The caller has gone.');
-  }
-}
-
-async function runCall(call: ServerUnaryCall<IdentifyRequest, IdentifyResponse>, identify: Identify, log: Log) {
-  const path = call.request.imagePath;
+async function runCall<Request, Response>(
+  call: ServerUnaryCall<Request, Response>,
+  answer: (request: Request, signal: AbortSignal) => Promise<Response>,
+): Promise<Response> {
   const gone = new AbortController();
   call.on('cancelled', () => gone.abort(new CallerGoneError()));
-  const started = performance.now();
-  try {
-    const response = await identify(path, gone.signal);
-    const people = response.recognition?.faces.map((face) => face.match?.personName ?? null);
-    log.debug({ path, ms: Math.round(performance.now() - started), people }, 'photo looked at');
-    return response;
-  } catch (error) {
-    log.debug({ path, ms: Math.round(performance.now() - started), reason: messageOf(error) }, 'photo not looked at');
-    throw error;
-  }
+  return answer(call.request, gone.signal);
 }
 
-function toServiceError(error: unknown, log: Log): Partial<ServiceError> {
-  if (error instanceof PermanentError) return permanentError(error);
-  if (error instanceof LineFullError) return { code: status.RESOURCE_EXHAUSTED, details: error.message };
-  if (error instanceof CallerGoneError) return { code: status.CANCELLED, details: error.message };
-  if (error instanceof NotReadyError) return { code: status.UNAVAILABLE, details: error.message };
-  log.error({ err: error }, 'a photo could not be looked at');
-  return {
-    code: error instanceof WorkerCrashError ? status.UNAVAILABLE : status.INTERNAL,
-    details: messageOf(error),
+function logged(identify: RecognizerCalls['identify'], log: Log): RecognizerCalls['identify'] {
+  return async (request, signal) => {
+    const photo = request.image.length > 0 ? { bytes: request.image.length } : { path: request.imagePath };
+    const started = performance.now();
+    try {
+      const response = await identify(request, signal);
+      const people = response.recognition?.faces.map((face) => face.match?.personName ?? null);
+      log.debug({ ...photo, ms: Math.round(performance.now() - started), people }, 'photo looked at');
+      return response;
+    } catch (error) {
+      const ms = Math.round(performance.now() - started);
+      log.debug({ ...photo, ms, reason: messageOf(error) }, 'photo not looked at');
+      throw error;
+    }
   };
-}
-
-function permanentError(error: PermanentError): Partial<ServiceError> {
-  const metadata = new Metadata();
-  metadata.set(ERROR_CODE_KEY, error.code);
-  return { code: permanentStatus(error.code), details: error.message, metadata };
-}
-
-function permanentStatus(code: string): status {
-  if (code === 'file_not_found') return status.NOT_FOUND;
-  if (code === 'path_outside_roots') return status.PERMISSION_DENIED;
-  return status.INVALID_ARGUMENT;
 }
 
 function bind(server: Server, host: string, port: number): Promise<number> {

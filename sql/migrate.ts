@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import mysql from 'mysql2/promise';
+import { messageOf } from '../lib/errors.ts';
 
 interface Migration {
   readonly version: number;
@@ -23,6 +24,8 @@ const LOCK_SECONDS = 60;
 const RENEW_EVERY_MS = 15_000;
 const WAIT_MS = 200;
 const DEADLOCK = 1213;
+/** Duplicate column, duplicate key name, and nothing there to drop. MySQL has no IF [NOT] EXISTS for columns and indexes. */
+const DONE_BEFORE = new Set([1060, 1061, 1091]);
 
 /**
  * Brings the schema up to date: applies each `NNNN_name.sql` that is not recorded yet, in order. Forward only, and
@@ -30,7 +33,7 @@ const DEADLOCK = 1213;
  *
  * Several starters at once are safe: a row is the lock (GET_LOCK is local to a Galera node). DDL commits by itself on
  * MySQL, so a migration that was cut off half-way is run again from its start: each statement must allow that
- * (`IF NOT EXISTS`, `INSERT IGNORE`).
+ * (`IF NOT EXISTS`, `INSERT IGNORE`; one change in each `ALTER TABLE`, which is skipped when it was made before).
  *
  * @param url `mysql://user:password@host:port/database`; the database exists
  * @returns the names of the migrations that were applied
@@ -63,7 +66,12 @@ function connect(url: string): Promise<mysql.Connection> {
 async function apply(connection: mysql.Connection, migration: Migration, lock: Lock, log: (message: string) => void) {
   for (const statement of migration.statements) {
     lock.assertHeld();
-    await connection.query(statement);
+    try {
+      await connection.query(statement);
+    } catch (error) {
+      if (!DONE_BEFORE.has((error as { errno?: number }).errno ?? 0)) throw error;
+      log(`${migration.name}: was done before: ${messageOf(error)}`);
+    }
   }
   await connection.query('INSERT INTO schema_migrations (version, name, checksum) VALUES (?, ?, ?)', [
     migration.version,

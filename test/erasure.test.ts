@@ -180,6 +180,7 @@ test('a photo of an erased person cannot slip in while it is being encoded', asy
     fileMtimeMs: 1,
     contentHash,
     failure: null,
+    quality: null,
   };
   expect(await people.recordKnownPhoto({ ...photo, model: 'm', descriptor: new Float32Array(128) })).toBe(false);
   expect(await list("SELECT 1 FROM person WHERE name = 'late'")).toEqual([]);

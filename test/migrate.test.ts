@@ -1,10 +1,11 @@
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import mysql from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { type Database, openDatabase } from '../lib/database.ts';
+import type { FaceQuality } from '../lib/face-quality.ts';
 import { openImages, type SeenFace } from '../lib/images.ts';
 import { openPeople } from '../lib/people.ts';
 import { migrate } from '../sql/migrate.ts';
@@ -18,9 +19,19 @@ const servers = [
 ];
 if ('skip' in mysqlServer) test.skip(`on MySQL: ${mysqlServer.skip}`);
 
+const QUALITY: FaceQuality = {
+  ...{ pixels: 31, sharpness: 0.041, brightness: 0.5, yaw: -1.5, pitch: 2, roll: 40 },
+  reasons: ['SMALL_BOUNDING_BOX', 'EXTREME_POSE'],
+};
+
 afterAll(async () => {
   if (!('skip' in mysqlServer)) await mysqlServer.stop();
 });
+
+async function listMigrations(): Promise<string[]> {
+  const names = await readdir(new URL('../sql/', import.meta.url));
+  return names.filter((name) => name.endsWith('.sql')).sort();
+}
 
 describe.each(servers)('on $name', ({ url }) => {
   let empty: TestDatabase;
@@ -39,7 +50,7 @@ describe.each(servers)('on $name', ({ url }) => {
 
   test('several starters at once apply each migration once', async () => {
     const applied = await Promise.all(Array.from({ length: 6 }, () => migrate(empty.url)));
-    expect(applied.flat().sort()).toEqual(['0001_people.sql', '0002_images.sql', '0003_faces.sql']);
+    expect(applied.flat().sort()).toEqual(await listMigrations());
     expect(await migrate(empty.url)).toEqual([]);
   });
 
@@ -62,17 +73,48 @@ describe.each(servers)('on $name', ({ url }) => {
     await cp(new URL('../sql/', import.meta.url), folder, { recursive: true });
     const files = pathToFileURL(`${folder}/`);
     await writeFile(
-      join(folder, '9004_more.sql'),
+      join(folder, '9001_more.sql'),
       'CREATE TABLE IF NOT EXISTS more (id INT);\nINSERT INTO none VALUES (1);\n',
     );
     await expect(migrate(fresh.url, { folder: files })).rejects.toThrow(/none/);
     await writeFile(
-      join(folder, '9004_more.sql'),
+      join(folder, '9001_more.sql'),
       'CREATE TABLE IF NOT EXISTS more (id INT);\nINSERT INTO more VALUES (1);\n',
     );
-    expect(await migrate(fresh.url, { folder: files })).toEqual(['9004_more.sql']);
-    await writeFile(join(folder, '9004_more.sql'), 'CREATE TABLE IF NOT EXISTS more (id BIGINT);\n');
+    expect(await migrate(fresh.url, { folder: files })).toEqual(['9001_more.sql']);
+    await writeFile(join(folder, '9001_more.sql'), 'CREATE TABLE IF NOT EXISTS more (id BIGINT);\n');
     await expect(migrate(fresh.url, { folder: files })).rejects.toThrow(/edited/);
+    await rm(folder, { recursive: true });
+    await fresh.drop();
+  });
+
+  test('columns and indexes that were made before a crash are skipped, and the rest is made', async () => {
+    const fresh = await createDatabase({ migrated: false, server: url() });
+    const connection = await mysql.createConnection({ uri: fresh.url });
+    const folder = await mkdtemp(join(tmpdir(), 'faceflow-sql-'));
+    for (const name of ['0001_people.sql', '0002_images.sql', '0003_faces.sql']) {
+      await cp(new URL(`../sql/${name}`, import.meta.url), join(folder, name));
+    }
+    await migrate(fresh.url, { folder: pathToFileURL(`${folder}/`) });
+    // As the version before leaves it, and the first half of the migration with it.
+    await connection.query("INSERT INTO images (path, status) VALUES ('old.jpg', 'unknown')");
+    await connection.query('INSERT INTO faces (image_id, face_index) SELECT id, 0 FROM images');
+    await connection.query('ALTER TABLE faces ADD COLUMN quality JSON NULL');
+    expect(await migrate(fresh.url)).toContain('0004_face_quality.sql');
+    const old = openDatabase(fresh.url);
+    expect((await openImages(old).listImages({ limit: 1 })).images[0]?.faces).toMatchObject([{ quality: null }]);
+    expect(await openPeople(old).listKnownPhotos()).toEqual([]);
+    await old.close();
+
+    await writeFile(
+      join(folder, '9001_indexes.sql'),
+      'ALTER TABLE faces ADD KEY faces_model (model);\nALTER TABLE faces DROP KEY faces_model;\nINSERT INTO none VALUES (1);\n',
+    );
+    const files = pathToFileURL(`${folder}/`);
+    for (let tries = 0; tries < 2; tries++) await expect(migrate(fresh.url, { folder: files })).rejects.toThrow(/none/);
+    await connection.query('ALTER TABLE faces ADD KEY faces_model (model)');
+    await expect(migrate(fresh.url, { folder: files })).rejects.toThrow(/none/);
+    await connection.end();
     await rm(folder, { recursive: true });
     await fresh.drop();
   });
@@ -98,6 +140,7 @@ describe.each(servers)('on $name', ({ url }) => {
         model: 'm1',
         descriptor: Float32Array.from({ length: 128 }, Math.sin),
         failure: null,
+        quality: QUALITY,
       },
     };
     const before = await people.galleryRevision();
@@ -105,38 +148,70 @@ describe.each(servers)('on $name', ({ url }) => {
       Array.from({ length: 8 }, (_, n) => people.recordKnownPhoto({ ...photo, imageName: `ada/${n}.jpg` })),
     );
     expect(await people.galleryRevision()).toBe(before + 8);
-    const { entries, revision } = await people.loadGallery('m1');
-    expect(revision).toBe(before + 8);
+    const everything = { after: -1, limit: 100 };
+    const entries = await people.loadGalleryPage('m1', everything);
     expect(entries).toHaveLength(8);
     expect(new Set(entries.map((entry) => entry.personId)).size).toBe(1);
     expect(entries[0]).toMatchObject({ personName: 'ada', descriptor: photo.descriptor });
-    expect((await people.loadGallery('other model')).entries).toEqual([]);
+    expect(await people.loadGalleryPage('other model', everything)).toEqual([]);
+    expect(await people.loadGalleryPage('m1', { after: entries[5]?.personImageId ?? 0, limit: 1 })).toEqual([
+      entries[6],
+    ]);
+    const changes = await people.loadGalleryChanges('m1', before + 5);
+    expect(changes).toMatchObject({ revision: before + 8, removedIds: [], complete: true });
+    expect(changes.changed).toHaveLength(3);
 
     await people.recordKnownPhoto({ ...photo, descriptor: null, failure: 'no face' });
     const known = (await people.listKnownPhotos()).find((one) => one.imageName === 'ada/1.jpg');
     expect(known).toMatchObject({ fileSize: 10, contentHash: photo.contentHash, model: 'm1', failure: 'no face' });
-    expect((await people.loadGallery('m1')).entries).toHaveLength(7);
+    expect(known?.quality).toEqual(QUALITY);
+    expect(await people.loadGalleryPage('m1', everything)).toHaveLength(7);
+    expect(await people.loadGalleryChanges('m1', before + 8)).toMatchObject({
+      changed: [],
+      removedIds: [expect.any(Number)],
+    });
+
+    // Somebody counted the revision up and marked nothing: there is more to see than these changes.
+    await db.query('UPDATE gallery SET revision = revision + 1');
+    expect(await people.loadGalleryChanges('m1', before + 8)).toMatchObject({ complete: false });
   });
 
   test('an outcome is written once, with its faces; a second one changes nothing', async () => {
     const images = openImages(db);
-    const people = await openPeople(db).loadGallery('m1');
-    const entry = people.entries[0];
+    const people = openPeople(db);
+    const [entry] = await people.loadGalleryPage('m1', { after: -1, limit: 1 });
     if (entry === undefined) throw new Error('the test before enrolled somebody');
     const [first, same] = await images.addImages(['outcome.jpg', 'other.jpg']);
     if (first === undefined || same === undefined) throw new Error('two images');
     const face: SeenFace = {
       ...{ box: { left: 0.1, top: 0.2, width: 0.3, height: 0.4 }, confidence: 0.9, descriptor: Array(128).fill(0.25) },
       ...{ model: 'm1', personId: entry.personId, personImageId: entry.personImageId, distance: 0.3, threshold: 0.55 },
-      galleryRevision: people.revision,
+      galleryRevision: await people.galleryRevision(),
+      quality: QUALITY,
+      candidates: [
+        { personId: entry.personId, personImageId: entry.personImageId, distance: 0.3 },
+        { personId: 987_654, personImageId: 1, distance: 0.6 },
+      ],
     };
-    const outcome = { status: 'matched', personId: entry.personId, width: 640, height: 480, faces: [face] } as const;
+    const outcome = {
+      status: 'matched',
+      personId: entry.personId,
+      width: 640,
+      height: 480,
+      faces: [face, { ...face, personId: null, quality: null }],
+    } as const;
     expect(await images.recordOutcome(first.id, outcome)).toBe(true);
     expect(await images.recordOutcome(first.id, { status: 'failed', code: 'x', message: 'late' })).toBe(false);
     expect(await images.recordOutcome(987_654, outcome)).toBe(false);
     const image = await images.findImage(first.id);
     expect(image).toMatchObject({ status: 'matched', person: { name: 'ada' }, width: 640, reason: null });
-    expect(image?.faces).toMatchObject([{ box: face.box, person: { name: 'ada' }, referenceImage: entry.imageName }]);
+    // Of the candidates one is nobody's id.
+    const candidates = [{ person: { id: entry.personId, name: 'ada' }, distance: 0.3, similarity: image?.similarity }];
+    expect(image?.faces).toMatchObject([
+      { box: face.box, person: { name: 'ada' }, referenceImage: entry.imageName, quality: QUALITY, candidates },
+      { person: null, quality: null },
+    ]);
+    expect(image?.faces[0]).toMatchObject({ decidedBy: 'gallery', model: 'm1', threshold: 0.55 });
     expect(image?.similarity).toBeGreaterThan(0.9);
     expect(Date.now() - (image?.finishedAt?.getTime() ?? 0)).toBeLessThan(60_000);
   });
@@ -153,10 +228,10 @@ describe.each(servers)('on $name', ({ url }) => {
     expect(await images.listNotEnqueued({ minAgeMs: 3_600_000, limit: 10 })).toEqual([]);
 
     const seen: number[] = [];
-    for (let before: number | undefined; ; before = seen.at(-1)) {
+    for (let before: number | null | undefined; before !== null; ) {
       const page = await images.listImages({ status: 'pending', limit: 500, ...(before ? { before } : {}) });
-      seen.push(...page.map((image) => image.id));
-      if (page.length < 500) break;
+      seen.push(...page.images.map((image) => image.id));
+      before = page.next;
     }
     expect(seen).toEqual([...new Set(seen)].sort((a, b) => b - a));
     expect((await images.countByStatus()).pending).toBe(seen.length);
@@ -174,5 +249,21 @@ describe.each(servers)('on $name', ({ url }) => {
     await Promise.all([add(1, 2), add(2, 1), add(1, 2), add(2, 1)]);
     const [rows] = await db.query<mysql.RowDataPacket[]>('SELECT n FROM tally');
     expect(rows.map((row) => row.n)).toEqual([4, 4]);
+  });
+
+  test('a single statement that loses a deadlock is run again', async () => {
+    await db.query('CREATE TABLE score (id INT PRIMARY KEY, n INT NOT NULL)');
+    await db.query('INSERT INTO score VALUES ?', [Array.from({ length: 50 }, (_, index) => [index + 1, 0])]);
+    let writing: Promise<unknown> = Promise.resolve();
+    await db.transact(async (connection) => {
+      // The server lets the one with the most changes win.
+      await connection.query('UPDATE score SET n = n + 1 WHERE id > 1');
+      writing = db.write('UPDATE score SET n = n + 1 WHERE id <= 2', []);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await connection.query('UPDATE score SET n = n + 1 WHERE id = 1');
+    });
+    await writing;
+    const [rows] = await db.query<mysql.RowDataPacket[]>('SELECT n FROM score WHERE id <= 3 ORDER BY id');
+    expect(rows.map((row) => row.n)).toEqual([2, 2, 1]);
   });
 });

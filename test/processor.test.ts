@@ -218,10 +218,12 @@ describe('messages', () => {
       await sleep(100);
       return NOBODY;
     };
-    const first = [await startProcessor(), await startProcessor()];
+    // Slow enough for the late one to find something to do when it has started.
+    const slow = { PROCESSOR_CONCURRENCY: '4' };
+    const first = [await startProcessor(slow), await startProcessor(slow)];
     await submit(...Array.from({ length: 600 }, (_, n) => `shared-${n}.jpg`));
     await waitFor('half of it', () => recognizer.calls.length > 200);
-    const late = await startProcessor();
+    const late = await startProcessor(slow);
     await allDone();
     expect(recognizer.calls).toHaveLength(600);
     const shares = [...first, late].map((service) => service.log().split('"msg":"done"').length - 1);

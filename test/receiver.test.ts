@@ -164,6 +164,35 @@ describe('reading', () => {
     expect((await call('/v1/images/abc')).status).toBe(400);
   });
 
+  test('a face has its quality, or null where nobody has judged it', async () => {
+    const { body: posted } = await post('/image/post', { path: 'judged.jpg' });
+    const db = openDatabase(database.url);
+    const quality = {
+      ...{ pixels: 20, sharpness: 0.02, brightness: 0.4, yaw: -12.5, pitch: 3, roll: 25.1 },
+      reasons: ['SMALL_BOUNDING_BOX', 'EXTREME_POSE'] as const,
+    };
+    const face = {
+      ...{ box: { left: 0.1, top: 0.1, width: 0.2, height: 0.2 }, confidence: 0.9, descriptor: null, model: null },
+      ...{
+        personId: null,
+        personImageId: null,
+        distance: null,
+        threshold: 0.495,
+        galleryRevision: null,
+        candidates: null,
+      },
+    };
+    const faces = [
+      { ...face, quality },
+      { ...face, quality: null },
+    ];
+    const outcome = { status: 'unknown', personId: null, width: 640, height: 480, faces } as const;
+    expect(await openImages(db).recordOutcome(posted.id, outcome)).toBe(true);
+    await db.close();
+    const { body } = await call(`/v1/images/${posted.id}`);
+    expect(body.faces.map((seen: { quality: unknown }) => seen.quality)).toEqual([quality, null]);
+  });
+
   test('the photo, upright and in a format that browsers show; a thumbnail on request', async () => {
     const photoOf = async (path: string, query = '') => {
       const { body } = await post('/image/post', { path });

@@ -1,8 +1,10 @@
-import { copyFile, mkdir, mkdtemp, rm, truncate, utimes, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Database, openDatabase, type Row } from '../lib/database.ts';
+import { type Database, descriptorToBytes, openDatabase, type Row } from '../lib/database.ts';
+import { type FaceQuality, faceQualityFromColumn } from '../lib/face-quality.ts';
+import { bumpRevision, openPeople } from '../lib/people.ts';
 import { connectRecognizer } from './recognizer-client.ts';
 import { cropFace, samplePhoto } from './sample-photos.ts';
 import { createDatabase, type RunningService, startService, type TestDatabase } from './servers.ts';
@@ -14,15 +16,17 @@ let testDatabase: TestDatabase;
 let db: Database;
 let recognizer: RunningService;
 
-async function startRecognizer(): Promise<void> {
+async function startRecognizer(env: Record<string, string> = { ENROL_POOR_FACES: 'true' }): Promise<void> {
   recognizer = await startService('recognizer', {
     MYSQL_URL: testDatabase.url,
     IMAGE_ROOTS: folder,
     KNOWN_PEOPLE: known,
     RECOGNIZER_WORKERS: '1',
     GALLERY_POLL_MS: '100',
+    GALLERY_SNAPSHOT: join(folder, 'snapshot'),
     LOG_LEVEL: 'debug',
     LOG_FORMAT: 'json',
+    ...env,
   });
 }
 
@@ -31,12 +35,22 @@ async function identify() {
   return client.identify('photo.jpg').finally(() => client.close());
 }
 
-async function knownPhotos(): Promise<Record<string, { person: string; encoded: boolean; failure: string | null }>> {
+interface Known {
+  readonly person: string;
+  readonly encoded: boolean;
+  readonly failure: string | null;
+  readonly quality: FaceQuality | null;
+}
+
+async function knownPhotos(): Promise<Record<string, Known>> {
   const [rows] = await db.query<Row[]>(
-    `SELECT pi.image_name, p.name, pi.descriptor IS NOT NULL AS encoded, pi.failure
+    `SELECT pi.image_name, p.name, pi.descriptor IS NOT NULL AS encoded, pi.failure, pi.quality
        FROM person_images pi JOIN person p ON p.id = pi.person_id`,
   );
-  const toPhoto = (row: Row) => ({ person: row.name, encoded: row.encoded === 1, failure: row.failure });
+  const toPhoto = (row: Row) => ({
+    ...{ person: row.name, encoded: row.encoded === 1, failure: row.failure },
+    quality: faceQualityFromColumn(row.quality),
+  });
   return Object.fromEntries(rows.map((row) => [row.image_name, toPhoto(row)]));
 }
 
@@ -63,7 +77,7 @@ beforeAll(async () => {
   // As the reference system's own SQL does it: the row is there before anybody has looked at the photo.
   await db.query("INSERT INTO person (name) VALUES ('Ada Lovelace')");
   await db.query("INSERT INTO person_images (image_name, person_id) SELECT 'x_1.jpg', id FROM person");
-  await startRecognizer();
+  await startRecognizer({});
 });
 
 afterAll(async () => {
@@ -73,12 +87,24 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
+test('a face that leans too far is refused with the reason, and enrolled by a recognizer that is told to', async () => {
+  const { 'x_1.jpg': leaning, 'Bo/b.jpg': upright } = await knownPhotos();
+  expect(leaning).toMatchObject({ encoded: false, quality: { reasons: ['EXTREME_POSE'] } });
+  expect(leaning?.failure).toMatch(/^The face is turned or leaning too far .*EXTREME_POSE.*ENROL_POOR_FACES=true/);
+  expect(upright).toMatchObject({ encoded: true, quality: { reasons: [] } });
+  expect((await identify()).faces.map(({ match }) => match?.personName ?? null)).toEqual([null, 'Bo', null]);
+
+  await recognizer.stop();
+  await startRecognizer();
+  expect(countRecorded()).toBe(1);
+});
+
 test('a row says whose photo a file is; without one the folder or the file name does', async () => {
   expect(await knownPhotos()).toEqual({
-    'x_1.jpg': { person: 'Ada Lovelace', encoded: true, failure: null },
-    'Bo/b.jpg': { person: 'Bo', encoded: true, failure: null },
-    'text.png': { person: 'Text', encoded: false, failure: expect.stringContaining('cannot be read as a picture') },
-    'huge.jpg': { person: 'Huge', encoded: false, failure: expect.stringContaining('at most') },
+    'x_1.jpg': { person: 'Ada Lovelace', encoded: true, failure: null, quality: expect.anything() },
+    'Bo/b.jpg': { person: 'Bo', encoded: true, failure: null, quality: expect.anything() },
+    'text.png': { person: 'Text', encoded: false, failure: expect.stringContaining('cannot be read'), quality: null },
+    'huge.jpg': { person: 'Huge', encoded: false, failure: expect.stringContaining('at most'), quality: null },
   });
   const { faces, galleryRevision } = await identify();
   expect(faces.map(({ match }) => match?.personName ?? null)).toEqual(['Ada Lovelace', 'Bo', null]);
@@ -107,10 +133,72 @@ test('what another replica or a person changes in the database is seen', async (
   await waitFor('the new name', async () => (await identify()).faces[0]?.match?.personName === 'Augusta Ada King');
 });
 
+const nameOf = async (face: number) => (await identify()).faces[face]?.match?.personName ?? null;
+/** Whether any file of the snapshot holds these bytes. */
+async function isInSnapshot(bytes: Buffer): Promise<boolean> {
+  const files = await readdir(join(folder, 'snapshot'));
+  const contents = await Promise.all(files.map((name) => readFile(join(folder, 'snapshot', name)).catch(() => null)));
+  return contents.some((content) => content?.includes(bytes));
+}
+async function within(ms: number, what: string, isSo: () => Promise<boolean>): Promise<void> {
+  const started = Date.now();
+  await waitFor(what, isSo);
+  expect(Date.now() - started).toBeLessThan(ms);
+}
+
+test('a face that another process enrols is known, and forgotten, within two seconds, and leaves the disk', async () => {
+  const descriptor = Float32Array.from((await identify()).faces[2]?.descriptor ?? []);
+  const people = openPeople(db);
+  await people.recordKnownPhoto({
+    ...{ imageName: 'elsewhere.jpg', personName: 'Zoë', fileSize: 1, fileMtimeMs: 1, contentHash: null },
+    ...{ model: 'face-api-1', descriptor, failure: null, quality: null },
+  });
+  await within(2_000, 'the new face', async () => (await nameOf(2)) === 'Zoë');
+
+  // A snapshot that holds her is on disk when the recognizer starts from one.
+  await recognizer.stop();
+  await rm(join(folder, 'snapshot'), { recursive: true });
+  await startRecognizer();
+  await waitFor('the snapshot', () => isInSnapshot(descriptorToBytes(descriptor)));
+
+  await db.transact(async (connection) => {
+    const revision = await bumpRevision(connection);
+    const row = "FROM person_images WHERE image_name = 'elsewhere.jpg'";
+    await connection.query(`INSERT INTO gallery_removals (person_image_id, revision) SELECT id, ? ${row}`, [revision]);
+    await connection.query(`DELETE ${row}`);
+  });
+  await within(2_000, 'the removal', async () => (await nameOf(2)) === null);
+  await within(5_000, 'a snapshot without her', async () => !(await isInSnapshot(descriptorToBytes(descriptor))));
+  expect(await isInSnapshot(Buffer.from('elsewhere.jpg'))).toBe(false);
+  expect(await isInSnapshot(Buffer.from('Bo/b.jpg'))).toBe(true);
+});
+
+test('a restart takes the gallery from its snapshot, and reads what has changed meanwhile', async () => {
+  await recognizer.stop();
+  await db.transact(async (connection) => {
+    const revision = await bumpRevision(connection);
+    await connection.query("UPDATE person SET name = 'Countess Lovelace' WHERE name = 'Augusta Ada King'");
+    await connection.query("UPDATE person_images SET revision = ? WHERE image_name = 'x_1.jpg'", [revision]);
+  });
+  await startRecognizer();
+  expect(recognizer.log()).toContain('gallery restored from its snapshot');
+  expect(recognizer.log()).not.toContain('gallery loaded');
+  expect(await nameOf(0)).toBe('Countess Lovelace');
+  expect(await nameOf(1)).toBe('Bo');
+});
+
+test('what plain SQL removes without a word is seen too, by comparing', async () => {
+  const row = "FROM person_images WHERE image_name = 'Bo/b.jpg'";
+  await rm(join(known, 'Bo'), { recursive: true });
+  await db.query(`DELETE ${row}`);
+  await within(10_000, 'the removal', async () => (await nameOf(1)) === null);
+  expect(recognizer.log()).toContain('changed by hand');
+});
+
 test('while the database is away the gallery stays, and the outage is logged once', async () => {
   await db.query('RENAME TABLE gallery TO gallery_away');
   await waitFor('the outage', () => recognizer.log().includes('the gallery cannot be read'));
-  expect((await identify()).faces[1]?.match?.personName).toBe('Bo');
+  expect(await nameOf(0)).toBe('Countess Lovelace');
   await db.query('RENAME TABLE gallery_away TO gallery');
   await waitFor('its end', () => recognizer.log().includes('back to normal'));
   expect(recognizer.log().match(/the gallery cannot be read/g)).toHaveLength(1);

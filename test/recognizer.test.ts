@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { status } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Recognition } from '../proto/face.ts';
 import {
@@ -34,6 +34,8 @@ function startRecognizer(env: Record<string, string> = {}) {
     KNOWN_PEOPLE: known,
     RECOGNIZER_WORKERS: '1',
     GALLERY_POLL_MS: '100',
+    // Of the three people in the photo two lean their heads.
+    ENROL_POOR_FACES: 'true',
     LOG_LEVEL: 'debug',
     LOG_FORMAT: 'json',
     ...env,
@@ -115,6 +117,50 @@ describe('alone on a folder', () => {
   test('a person whose photo is taken away is forgotten', async () => {
     await rm(join(known, 'bo'), { recursive: true });
     await waitFor('bo to be forgotten', async () => !namesIn(await client.identify('photo.jpg')).includes('bo'));
+  });
+});
+
+describe('the quality of faces', () => {
+  // The faces are 160 to 220 pixels wide, and as they are nothing is wrong with them.
+  const DEGRADED: [string, 3 | 6, (photo: Sharp) => Sharp, string][] = [
+    ['small.png', 3, (photo) => photo.resize(270), 'SMALL_BOUNDING_BOX'],
+    ['blurred.png', 3, (photo) => photo.blur(7), 'LOW_SHARPNESS'],
+    ['dark.png', 6, (photo) => photo.linear(0.17, 0), 'LOW_BRIGHTNESS'],
+    ['leaning.png', 3, (photo) => photo.rotate(30), 'EXTREME_POSE'],
+  ];
+
+  test('a good face has no reasons, its size in pixels of the original, and the whole threshold', async () => {
+    await sharp(samplePhoto(3)).resize(3840).jpeg().toFile(join(roots, 'large.jpg'));
+    const [{ faces }, large] = [await client.identify('others.jpg'), await client.identify('large.jpg')];
+    expect(faces.map(({ quality }) => quality?.reasons)).toEqual([[], [], []]);
+    for (const [index, { quality, threshold, box }] of faces.entries()) {
+      expect(threshold).toBe(0.55);
+      expect(quality?.pixels).toBeCloseTo(Math.min((box?.width ?? 0) * 1920, (box?.height ?? 0) * 1350), -1);
+      expect((large.faces[index]?.quality?.pixels ?? 0) / (quality?.pixels ?? 0)).toBeCloseTo(2, 0);
+    }
+  });
+
+  test('a mirrored photo shows mirrored poses', async () => {
+    const mirrored = (await client.identify('mirrored')).faces;
+    expect(mirrored).toHaveLength(seen.faces.length);
+    for (const { box, quality } of seen.faces) {
+      const left = 1 - (box?.left ?? 0) - (box?.width ?? 0);
+      const twin = mirrored.find((face) => Math.abs((face.box?.left ?? 0) - left) < 0.03)?.quality;
+      expect(Math.abs((twin?.yaw ?? Number.NaN) + (quality?.yaw ?? Number.NaN))).toBeLessThan(8);
+      expect(Math.abs((twin?.roll ?? Number.NaN) + (quality?.roll ?? Number.NaN))).toBeLessThan(5);
+      expect(Math.abs(quality?.yaw ?? 0)).toBeGreaterThan(8);
+    }
+  });
+
+  test.each(DEGRADED)('%s', async (name, number, degrade, reason) => {
+    await degrade(sharp(samplePhoto(number))).toFile(join(roots, name));
+    const { faces } = await client.identify(name);
+    expect(faces.length).toBeGreaterThan(0);
+    for (const { quality, threshold } of faces) {
+      expect(quality?.reasons).toContain(reason);
+      // The dark hides people, and makes nobody look like somebody else.
+      expect(threshold).toBeCloseTo(reason === 'LOW_BRIGHTNESS' ? 0.55 : 0.495);
+    }
   });
 });
 

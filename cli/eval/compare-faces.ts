@@ -1,4 +1,4 @@
-import { distanceBetween } from '../../recognizer/gallery.ts';
+import { distanceBetween } from '../../lib/similarity.ts';
 import { createSeededRandom } from './seeded-random.ts';
 
 /** A face whose person is known. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../lib/errors.ts';
-import { distanceBetween } from '../../recognizer/gallery.ts';
+import { distanceBetween } from '../../lib/similarity.ts';
 import type { KnownFile } from '../../recognizer/known-people.ts';
 import { LaunchError } from '../launch-error.ts';
 import type { SeenPhoto } from './describe-tree.ts';

@@ -19,6 +19,14 @@ export interface BoundingBox {
   readonly height: number;
 }
 
+/** What is wrong with a face. */
+export type QualityReason =
+  | 'SMALL_BOUNDING_BOX'
+  | 'LOW_SHARPNESS'
+  | 'LOW_BRIGHTNESS'
+  | 'EXTREME_POSE'
+  | 'LOW_CONFIDENCE';
+
 export interface Face {
   readonly id: number;
   readonly box: BoundingBox;
@@ -30,6 +38,8 @@ export interface Face {
   readonly distance: number | null;
   /** The known photo that was nearest. */
   readonly referenceImage: string | null;
+  /** null: nobody has judged it. */
+  readonly quality: { readonly reasons: readonly QualityReason[] } | null;
 }
 
 export interface Image {

@@ -1,6 +1,6 @@
 import type { Face } from './api.ts';
 import { placeFaceLabels } from './face-labels.ts';
-import { formatSimilarity } from './format.ts';
+import { describeQuality, formatSimilarity } from './format.ts';
 
 /** A box on each face and the name beside it, laid over the photo that the parent shows. The row says it in words. */
 export function FaceBoxes({ faces, ratio }: { faces: readonly Face[]; ratio: number }) {
@@ -40,9 +40,10 @@ export function FaceBoxes({ faces, ratio }: { faces: readonly Face[]; ratio: num
   );
 }
 
-function describeFace({ person, similarity }: Face): string {
-  const name = person?.name ?? 'Unknown';
-  return person && similarity !== null ? `${name}, similarity ${formatSimilarity(similarity)}` : name;
+function describeFace(face: Face): string {
+  const { person, similarity } = face;
+  const likeness = person && similarity !== null ? `similarity ${formatSimilarity(similarity)}` : null;
+  return [person?.name ?? 'Unknown', likeness, describeQuality([face])].filter((part) => part !== null).join(', ');
 }
 
 function percent(ratio: number): string {

@@ -80,5 +80,6 @@ function makeFace(left: number, top: number, name: string | null): Face {
     similarity: null,
     distance: null,
     referenceImage: null,
+    quality: null,
   };
 }

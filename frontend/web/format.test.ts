@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { Face, Image } from './api.ts';
+import type { Face, Image, QualityReason } from './api.ts';
 import {
   describePhoto,
+  describeQuality,
   formatDuration,
   formatRelativeTime,
   formatSimilarity,
@@ -69,10 +70,26 @@ describe('who is in a photo', () => {
   });
 });
 
+describe('what is wrong with a face', () => {
+  const judged = (...reasons: QualityReason[]) => ({ ...makeFace(1, null, 0.4), quality: { reasons } });
+
+  test('in words; nothing where it is good or nobody has judged it', () => {
+    expect(describeQuality([judged('SMALL_BOUNDING_BOX', 'LOW_SHARPNESS')])).toBe('small, blurred');
+    expect(describeQuality([judged()])).toBeNull();
+    expect(describeQuality([makeFace(1, null, 0.4)])).toBeNull();
+  });
+
+  test('of several faces, each thing once', () => {
+    expect(describeQuality([judged('EXTREME_POSE'), judged('EXTREME_POSE', 'LOW_BRIGHTNESS')])).toBe(
+      'turned away, dark',
+    );
+  });
+});
+
 function makeFace(id: number, name: string | null, similarity: number): Face {
   const box = { left: 0, top: 0, width: 0.1, height: 0.1 };
   const person = name === null ? null : { id, name };
-  return { id, box, confidence: 1, person, similarity, distance: 0.5, referenceImage: null };
+  return { id, box, confidence: 1, person, similarity, distance: 0.5, referenceImage: null, quality: null };
 }
 
 function makeImage(faces: readonly Face[]): Image {

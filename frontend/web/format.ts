@@ -1,4 +1,4 @@
-import type { Image, ImageStatus } from './api.ts';
+import type { Face, Image, ImageStatus, QualityReason } from './api.ts';
 
 // One language until the page speaks two: a browser set to another must not mix both in one line.
 const locale = 'en-GB';
@@ -75,6 +75,20 @@ export function summariseFaces(image: Image): { people: readonly string[]; unkno
   const names = matched.flatMap((face) => face.person?.name ?? []);
   const best = image.person ? [image.person.name] : [];
   return { people: [...new Set([...best, ...names])], unknownFaces: image.faces.length - matched.length };
+}
+
+const qualityWords: Readonly<Record<QualityReason, string>> = {
+  SMALL_BOUNDING_BOX: 'small',
+  LOW_SHARPNESS: 'blurred',
+  LOW_BRIGHTNESS: 'dark',
+  EXTREME_POSE: 'turned away',
+  LOW_CONFIDENCE: 'hardly a face',
+};
+
+/** Why faces are hard to recognise, each reason once: "small, blurred"; null when they are not. */
+export function describeQuality(faces: readonly Face[]): string | null {
+  const reasons = new Set(faces.flatMap((face) => face.quality?.reasons ?? []));
+  return reasons.size > 0 ? [...reasons].map((reason) => qualityWords[reason]).join(', ') : null;
 }
 
 /** What a screen reader says for the photo. */

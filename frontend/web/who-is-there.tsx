@@ -1,14 +1,17 @@
 import type { Image } from './api.ts';
-import { formatFaceCount, statusNames, summariseFaces } from './format.ts';
+import { describeQuality, formatFaceCount, statusNames, summariseFaces } from './format.ts';
 
 /** Who is in the photo, or why nobody can be named. */
 export function WhoIsThere({ image }: { image: Image }) {
   const { people, unknownFaces } = summariseFaces(image);
+  const poor = describeQuality(image.faces.filter((face) => face.person === null));
+  const hint = poor !== null && <small title="Hard to recognise for this reason.">{poor}</small>;
   if (people.length > 0) {
     return (
       <>
         <strong>{people.join(', ')}</strong>
         {unknownFaces > 0 && <small>and {formatFaceCount(unknownFaces).replace(' ', ' unknown ')}</small>}
+        {hint}
       </>
     );
   }
@@ -17,6 +20,7 @@ export function WhoIsThere({ image }: { image: Image }) {
     <>
       <span className="nobody">{statusNames[image.status]}</span>
       {detail !== null && <small title={image.reason?.code}>{detail}</small>}
+      {hint}
     </>
   );
 }

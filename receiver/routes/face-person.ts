@@ -1,14 +1,13 @@
 import { z } from 'zod';
-import type { Face } from '../../lib/images.ts';
 import { nameFace } from '../../lib/name-face.ts';
 import { rejectFace } from '../../lib/reject-face.ts';
 import type { App, AppOptions } from '../app.ts';
 import { errorReplySchema, HttpError } from '../errors.ts';
-import { faceSchema } from './images.ts';
+import { explainedFaceSchema } from '../face-schemas.ts';
 import { nameSchema } from './people.ts';
 
 const faceParams = z.object({ id: z.coerce.number().int().positive() });
-const faceOfImageSchema = faceSchema.extend({ imageId: z.number().int() });
+const faceOfImageSchema = explainedFaceSchema.extend({ imageId: z.number().int() });
 const errors = { '4xx': errorReplySchema, '5xx': errorReplySchema };
 
 /** What people say about a face. */
@@ -73,9 +72,9 @@ export function addFacePersonRoutes(app: App, options: AppOptions): void {
   );
 }
 
-async function readFace({ images }: AppOptions, imageId: number, faceId: number): Promise<Face & { imageId: number }> {
+async function readFace({ images }: AppOptions, imageId: number, faceId: number) {
   const image = await images.findImage(imageId);
   const face = image?.faces.find(({ id }) => id === faceId);
   if (face === undefined) throw new HttpError(404, 'face_not_found', `There is no face ${faceId} any more.`);
-  return { ...face, imageId };
+  return { ...face, candidates: face.candidates ?? null, imageId };
 }

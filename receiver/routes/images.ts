@@ -4,22 +4,7 @@ import type { Backlog } from '../../lib/image-queue.ts';
 import { IMAGE_STATUSES, type Image } from '../../lib/images.ts';
 import type { App, AppOptions } from '../app.ts';
 import { errorReplySchema, HttpError } from '../errors.ts';
-
-const ratio = z.number().min(0).max(1);
-const personSchema = z.object({ id: z.number().int(), name: z.string() });
-const boxSchema = z
-  .object({ left: ratio, top: ratio, width: ratio, height: ratio })
-  .describe("Ratios of the picture's width and height, origin top-left, after EXIF rotation.");
-
-export const faceSchema = z.object({
-  id: z.number().int(),
-  box: boxSchema.nullable(),
-  confidence: z.number().nullable().describe('0..1: is it a face? (Not: whose?)'),
-  person: personSchema.nullable(),
-  similarity: z.number().nullable().describe('0..1 of the match; 0.5 at the default threshold.'),
-  distance: z.number().nullable().describe('Euclidean distance to the nearest known face, matched or not.'),
-  referenceImage: z.string().nullable().describe('The known photo that was nearest, when the face matched.'),
-});
+import { explainedFaceSchema, faceSchema, personSchema } from '../face-schemas.ts';
 
 const imageSchema = z.object({
   id: z.number().int(),
@@ -33,6 +18,10 @@ const imageSchema = z.object({
   createdAt: z.iso.datetime(),
   finishedAt: z.iso.datetime().nullable(),
   faces: z.array(faceSchema).describe('Largest first.'),
+});
+
+const explainedImageSchema = imageSchema.extend({
+  faces: z.array(explainedFaceSchema).describe('Largest first.'),
 });
 
 const countsSchema = z.object(
@@ -53,6 +42,12 @@ export function addImageRoutes(app: App, { images, queue }: AppOptions): void {
         tags: ['images'],
         querystring: z.object({
           status: z.enum(IMAGE_STATUSES).optional(),
+          person: z.coerce.number().int().positive().optional().describe('Its id: one of the faces is this person.'),
+          q: z
+            .string()
+            .max(200)
+            .optional()
+            .describe('Words; each starts a word of the path or of the name of somebody in the image.'),
           cursor: z
             .string()
             .regex(/^\d{1,15}$/, 'use the nextCursor of the page before')
@@ -65,18 +60,17 @@ export function addImageRoutes(app: App, { images, queue }: AppOptions): void {
         },
       },
     },
-    async ({ query: { status, cursor, limit } }) => {
-      // One more than asked for tells whether there is another page.
-      const found = await images.listImages({
-        limit: limit + 1,
+    async ({ query: { status, person, q, cursor, limit } }) => {
+      const page = await images.listImages({
+        limit,
         ...(status === undefined ? {} : { status }),
+        ...(person === undefined ? {} : { person }),
+        ...(q === undefined ? {} : { text: q }),
         ...(cursor === undefined ? {} : { before: Number(cursor) }),
       });
-      const page = found.slice(0, limit);
-      const last = page.at(-1);
       return {
-        images: page.map(presentImage),
-        nextCursor: found.length > limit && last !== undefined ? String(last.id) : null,
+        images: page.images.map(presentImage),
+        nextCursor: page.next === null ? null : String(page.next),
       };
     },
   );
@@ -85,16 +79,19 @@ export function addImageRoutes(app: App, { images, queue }: AppOptions): void {
     '/v1/images/:id',
     {
       schema: {
-        summary: 'One image with its faces',
+        summary: 'One image with its faces, and the candidates for each',
         tags: ['images'],
         params: imageParams,
-        response: { 200: imageSchema, '4xx': errorReplySchema },
+        response: { 200: explainedImageSchema, '4xx': errorReplySchema },
       },
     },
     async ({ params }) => {
       const image = await images.findImage(params.id);
       if (image === null) throw imageNotFound(params.id);
-      return presentImage(image);
+      return {
+        ...presentImage(image),
+        faces: image.faces.map((face) => ({ ...face, candidates: face.candidates ? [...face.candidates] : null })),
+      };
     },
   );
 

@@ -6,6 +6,7 @@ import { removeReference } from '../../lib/references.ts';
 import { CANDIDATE_LIMIT } from '../../lib/similarity.ts';
 import type { App, AppOptions } from '../app.ts';
 import { errorReplySchema } from '../errors.ts';
+import { qualitySchema } from '../face-schemas.ts';
 import { deleteUpload, isUpload } from '../store-upload.ts';
 
 const idSchema = z.coerce.number().int().positive().max(Number.MAX_SAFE_INTEGER);
@@ -41,7 +42,7 @@ const referenceSchema = z.object({
   source: z.enum(['folder', 'photo', 'face']).describe('KNOWN_PEOPLE, an enrolled photo, or a face of an image.'),
   path: z.string().nullable(),
   faceId: z.number().int().nullable(),
-  quality: z.unknown().nullable(),
+  quality: qualitySchema.nullable(),
   failure: z.string().nullable().describe('Why it cannot serve.'),
 });
 

@@ -15,6 +15,11 @@ export function clipBox(
 
 const clamp = (ratio: number) => Math.min(1, Math.max(0, ratio));
 
+/** Points in pixels as one array of x and y in turn, ratios of the picture; not clipped. */
+export function toRatios(points: readonly { x: number; y: number }[], { width, height }: Picture): Float32Array {
+  return Float32Array.from(points.flatMap(({ x, y }) => [x / width, y / height]));
+}
+
 export function areaOf(box: BoundingBox): number {
   return box.width * box.height;
 }

@@ -4,6 +4,8 @@ export interface Picture {
   readonly pixels: Uint8Array;
   readonly width: number;
   readonly height: number;
+  /** Where all that is not black lies, in pixels, when somebody knows: an engine need not look elsewhere. */
+  readonly content?: { readonly left: number; readonly top: number; readonly width: number; readonly height: number };
 }
 
 /** Ratios 0..1 of the picture's width and height, origin top-left. */
@@ -20,15 +22,23 @@ export interface DescribedFace {
   readonly confidence: number;
   /** 128 floats; Euclidean distances between descriptors of one model tell people apart. */
   readonly descriptor: Float32Array;
+  /**
+   * 136 floats: x and y of each of the 68 points of the iBUG 300-W data set, as ratios of the picture like the box; may lie
+   * beyond it. In a face that is cut by the left or top border they are shifted by what was cut off, as in face-api.
+   */
+  readonly landmarks: Float32Array;
 }
 
 /** Below this the detector's boxes are mostly not faces; face-api's own default. */
 export const DEFAULT_MIN_CONFIDENCE = 0.5;
 
-export const DETECTORS = ['ssd', 'tiny'] as const;
+export const DETECTORS = ['ssd', 'tiny', 'auto'] as const;
 
 export interface EngineOptions {
-  /** `ssd`, the default, is face-api's SSD MobileNetV1; `tiny` takes a tenth of its time and misses small faces. */
+  /**
+   * `ssd`, the default, is face-api's SSD MobileNetV1; `tiny` takes a tenth of its time and misses small faces. `auto` is
+   * the fastest that is shown to find what `ssd` finds: today `ssd` itself (docs/adr/0007-onnx-graphs-in-memory.md).
+   */
   readonly detector?: (typeof DETECTORS)[number];
   /** 0..1: what the detector is less sure of is no face. */
   readonly minConfidence?: number;

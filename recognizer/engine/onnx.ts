@@ -1,4 +1,4 @@
-import { areaOf, clipBox } from './boxes.ts';
+import { areaOf, clipBox, toRatios } from './boxes.ts';
 import {
   type BoundingBox,
   DEFAULT_MIN_CONFIDENCE,
@@ -30,6 +30,12 @@ interface Sighting {
   readonly crop: Region;
 }
 
+/** The 68 points as ratios of the picture, and what the descriptor is computed of; null when it lies outside. */
+interface AlignedFace {
+  readonly landmarks: Float32Array;
+  readonly region: Region | null;
+}
+
 /**
  * face-api's SSD MobileNetV1 detector, 68-point landmarks and ResNet-34 descriptor on ONNX Runtime: the same networks
  * and the same answers as the tfjs engine, several times as fast (docs/adr/0007-onnx-graphs-in-memory.md). Each engine
@@ -40,12 +46,12 @@ export async function createOnnxEngine(options: EngineOptions = {}): Promise<Eng
   const landmarkNet = await openSession(buildFaceLandmark68Net(await readWeights(MODEL_FOLDER, 'face_landmark_68')));
   const descriptorNet = await openSession(buildFaceRecognitionNet(await readWeights(MODEL_FOLDER, 'face_recognition')));
 
-  async function findAligned(picture: Picture, sightings: readonly Sighting[]): Promise<(Region | null)[]> {
+  async function findAligned(picture: Picture, sightings: readonly Sighting[]): Promise<AlignedFace[]> {
     const crops = sightings.map(({ crop }) => crop);
     const outputs = await runOnRegions(landmarkNet, picture, crops, { format: LANDMARK_INPUT, output: 'landmarks' });
     return sightings.map(({ crop, detection }, index) => {
       const landmarks = placeLandmarks(outputs[index] ?? new Float32Array(), crop, detection);
-      return cropToPicture(alignFace(landmarks, crop), picture);
+      return { landmarks: toRatios(landmarks, picture), region: cropToPicture(alignFace(landmarks, crop), picture) };
     });
   }
 
@@ -57,17 +63,17 @@ export async function createOnnxEngine(options: EngineOptions = {}): Promise<Eng
       const sightings = (await detectFaces(picture)).flatMap((detection) => sight(detection, picture));
       const aligned = await findAligned(picture, sightings);
       const describable = sightings.flatMap((sighting, index) => {
-        const region = aligned[index];
-        return region ? [{ ...sighting, region }] : [];
+        const { region = null, landmarks } = aligned[index] ?? {};
+        return region && landmarks ? [{ ...sighting, region, landmarks }] : [];
       });
       const regions = describable.map(({ region }) => region);
       const descriptors = await runOnRegions(descriptorNet, picture, regions, {
         format: DESCRIPTOR_INPUT,
         output: 'descriptors',
       });
-      const faces = describable.flatMap(({ box, detection }, index): DescribedFace[] => {
+      const faces = describable.flatMap(({ box, detection, landmarks }, index): DescribedFace[] => {
         const descriptor = descriptors[index];
-        return descriptor ? [{ box, confidence: detection.score, descriptor }] : [];
+        return descriptor ? [{ box, confidence: detection.score, descriptor, landmarks }] : [];
       });
       return faces.sort((a, b) => areaOf(b.box) - areaOf(a.box));
     },

@@ -1,5 +1,5 @@
 import type { FaceDetection } from '@vladmandic/face-api';
-import { areaOf, clipBox } from './boxes.ts';
+import { areaOf, clipBox, toRatios } from './boxes.ts';
 import { DEFAULT_MIN_CONFIDENCE, type DescribedFace, type Engine, type EngineOptions } from './engine.ts';
 import { MODEL, MODEL_FOLDER, TINY_SIZE } from './face-api-models.ts';
 import { type Backend, loadBackend, type Picture3D } from './tfjs-backend.ts';
@@ -26,8 +26,10 @@ export async function createTfjsEngine(options: EngineOptions = {}, only?: Backe
         const faces: DescribedFace[] = [];
         for (const detection of await detectFaces(tensor)) {
           const box = clipBox(detection.box, picture);
-          const descriptor = box && (await describeFace(backend, tensor, detection));
-          if (box && descriptor) faces.push({ box, confidence: detection.score, descriptor });
+          const described = box && (await describeFace(backend, tensor, detection));
+          if (!box || !described) continue;
+          const landmarks = toRatios(described.landmarks, picture);
+          faces.push({ box, confidence: detection.score, descriptor: described.descriptor, landmarks });
         }
         return faces.sort((a, b) => areaOf(b.box) - areaOf(a.box));
       } finally {
@@ -52,7 +54,7 @@ async function openDetector(
 }
 
 /**
- * The descriptor of one detected face, with the arithmetic of `withFaceLandmarks().withFaceDescriptors()`. Those drop
+ * The descriptor and landmarks (in pixels) of one detected face, with the arithmetic of `withFaceLandmarks().withFaceDescriptors()`. Those drop
  * the crops of faces that lie outside the picture and then give the descriptors after it to the wrong faces, so each
  * face is taken by itself here.
  *
@@ -68,7 +70,7 @@ async function describeFace({ faceApi }: Backend, picture: Picture3D, detection:
   const descriptor = await withCrop(faceApi, picture, aligned, (crop) =>
     faceApi.nets.faceRecognitionNet.computeFaceDescriptor(crop),
   );
-  return descriptor instanceof Float32Array ? descriptor : null;
+  return descriptor instanceof Float32Array ? { descriptor, landmarks: shifted.landmarks.positions } : null;
 }
 
 type Region = Parameters<Backend['faceApi']['extractFaceTensors']>[1][number];

@@ -93,6 +93,9 @@ test('a target that is a part of the square gets that part', () => {
     [5, 6, 7, 8],
   ]);
   const target = new Float32Array(3 * 4 * 3);
-  fillInput(target, picture, whole(picture), { ...PLAIN, size: 4 }, { width: 4, height: 3 });
+  const format = { ...PLAIN, size: 4 };
+  fillInput(target, picture, whole(picture), format, { left: 0, top: 0, width: 4, height: 3 });
   expect([...withoutSign(target).slice(0, 12)]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0]);
+  fillInput(target, picture, whole(picture), format, { left: 1, top: 1, width: 3, height: 3 });
+  expect([...withoutSign(target).slice(0, 9)]).toEqual([6, 7, 8, 0, 0, 0, 0, 0, 0]);
 });

@@ -8,11 +8,6 @@ export interface Region {
   readonly height: number;
 }
 
-export interface Shape {
-  readonly width: number;
-  readonly height: number;
-}
-
 /** How a network wants its input. */
 export interface InputFormat {
   /** Side of the square in pixels. */
@@ -35,24 +30,27 @@ export const FACE_MEAN = [122.782, 117.001, 104.298] as const;
  * coordinate = target coordinate × ratio in single precision, without the half-pixel shift that image libraries make,
  * and without a filter when a picture shrinks. Any other resize would show the networks another picture.
  *
- * @param target 3 × height × width floats, channel by channel
+ * @param target 3 × height × width floats of the window, channel by channel
  * @param region must lie inside the picture
- * @param shape of the target, where only the top left part of the square is wanted, with at least all of the region
+ * @param window the part of the square that is wanted, in its pixels
  */
 export function fillInput(
   target: Float32Array,
   picture: Picture,
   region: Region,
   format: InputFormat,
-  shape: Shape = { width: format.size, height: format.size },
+  window: Region = { left: 0, top: 0, width: format.size, height: format.size },
 ): void {
   const { mean, divisor } = format;
-  const plane = shape.width * shape.height;
+  const plane = window.width * window.height;
   for (const [channel, value] of mean.entries()) target.fill(-value / divisor, channel * plane, (channel + 1) * plane);
   const side = Math.max(region.width, region.height);
   const columns = sampleAxis({ side, length: region.width, start: region.left, stride: 3 }, format);
   const rows = sampleAxis({ side, length: region.height, start: region.top, stride: 3 * picture.width }, format);
-  for (let y = rows.from; y < rows.to; y++) fillRow(target, picture.pixels, format, { rows, columns, y, shape });
+  const last = Math.min(rows.to, window.top + window.height);
+  for (let y = Math.max(rows.from, window.top); y < last; y++) {
+    fillRow(target, picture.pixels, format, { rows, columns, y, window });
+  }
 }
 
 /** For each target coordinate the two source coordinates that it lies between, and how much of each it takes. */
@@ -111,16 +109,18 @@ function fillRow(
   target: Float32Array,
   pixels: Uint8Array,
   { mean, divisor }: InputFormat,
-  { rows, columns, y, shape }: { rows: Axis; columns: Axis; y: number; shape: Shape },
+  { rows, columns, y, window }: { rows: Axis; columns: Axis; y: number; window: Region },
 ): void {
-  const { low, high, lowShare, highShare, from, to } = columns;
+  const { low, high, lowShare, highShare } = columns;
+  const from = Math.max(columns.from, window.left);
+  const to = Math.min(columns.to, window.left + window.width);
   const top = rows.low[y] ?? 0;
   const bottom = rows.high[y] ?? 0;
   const topShare = (rows.lowShare[y] ?? 0) / divisor;
   const bottomShare = (rows.highShare[y] ?? 0) / divisor;
   const [red, green, blue] = [mean[0] / divisor, mean[1] / divisor, mean[2] / divisor];
-  const [greenPlane, bluePlane] = [shape.width * shape.height, 2 * shape.width * shape.height];
-  for (let x = from, i = y * shape.width + from; x < to; x++, i++) {
+  const [greenPlane, bluePlane] = [window.width * window.height, 2 * window.width * window.height];
+  for (let x = from, i = (y - window.top) * window.width + from - window.left; x < to; x++, i++) {
     const a = top + (low[x] ?? 0);
     const b = top + (high[x] ?? 0);
     const c = bottom + (low[x] ?? 0);

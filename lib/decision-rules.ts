@@ -1,0 +1,58 @@
+import { type Database, descriptorFromBytes, type Row } from './database.ts';
+
+/** What people have said that decides whose a face is, besides the references. */
+export interface StoredRules {
+  /** Of the gallery; null: nobody has set one. */
+  readonly threshold: number | null;
+  /** Of people who have one of their own, by their ids. */
+  readonly thresholdOf: ReadonlyMap<number, number>;
+  /** "Not this person": by the person's id, the faces that are not theirs. */
+  readonly rejectedOf: ReadonlyMap<number, readonly StoredRejection[]>;
+}
+
+export interface StoredRejection {
+  readonly faceId: number;
+  /** 128 floats; null when the face has none, or one of another model. */
+  readonly descriptor: Float32Array | null;
+}
+
+export interface DecisionRulesTable {
+  /** The gallery's revision, and a text that is another one when the rules may have changed. Cheap. */
+  readRulesVersion(): Promise<{ revision: number; version: string }>;
+  /** @param model whose descriptors are wanted */
+  loadRules(model: string): Promise<StoredRules>;
+}
+
+export function openDecisionRules(db: Pick<Database, 'query'>): DecisionRulesTable {
+  return {
+    async readRulesVersion() {
+      const [rows] = await db.query<Row[]>(
+        `SELECT revision, threshold_revision, (SELECT MAX(revision) FROM person) AS person_revision
+           FROM gallery WHERE id = 1`,
+      );
+      const [row] = rows;
+      return { revision: row?.revision ?? 0, version: `${row?.threshold_revision} ${row?.person_revision}` };
+    },
+
+    async loadRules(model) {
+      const [gallery] = await db.query<Row[]>('SELECT threshold FROM gallery WHERE id = 1');
+      const [people] = await db.query<Row[]>('SELECT id, threshold FROM person WHERE threshold IS NOT NULL');
+      const [rejections] = await db.query<Row[]>(
+        `SELECT r.person_id, r.face_id, f.descriptor FROM face_rejections r
+           LEFT JOIN faces f ON f.id = r.face_id AND f.model = ?`,
+        [model],
+      );
+      const rejectedOf = new Map<number, StoredRejection[]>();
+      for (const row of rejections) {
+        const own = rejectedOf.get(row.person_id) ?? [];
+        rejectedOf.set(row.person_id, own);
+        own.push({ faceId: row.face_id, descriptor: row.descriptor && descriptorFromBytes(row.descriptor) });
+      }
+      return {
+        threshold: gallery[0]?.threshold ?? null,
+        thresholdOf: new Map(people.map((row) => [row.id, row.threshold])),
+        rejectedOf,
+      };
+    },
+  };
+}

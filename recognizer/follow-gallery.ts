@@ -1,0 +1,82 @@
+import type { Log } from '../lib/log.ts';
+import type { GallerySearch } from './gallery-search.ts';
+import type { KnownPhotos } from './known-photos.ts';
+
+/** Rows that are read and taken over in one turn. */
+const PAGE_ROWS = 1_000;
+
+export interface GalleryFollower {
+  /** Takes over what has changed since the last time; the first time everything, unless a snapshot told it. */
+  follow(): Promise<void>;
+  /** Looks for changes that nobody has marked, and reads everything again where there are some. */
+  compare(): Promise<void>;
+}
+
+/** Keeps the gallery in memory like the database. */
+export function followGallery(options: {
+  search: GallerySearch;
+  photos: KnownPhotos;
+  model: string;
+  log: Log;
+  /** The search holds what a snapshot told. */
+  restored: boolean;
+}): GalleryFollower {
+  const { search, photos, model, log } = options;
+  let started = options.restored;
+
+  /** Page by page, so that the database's copy never lies in memory beside ours. */
+  const readEverything = () =>
+    search.load(async () => {
+      // Read first: a change that comes while pages are read is then read once more, never missed.
+      const revision = await photos.galleryRevision();
+      const unseen = new Set(search.faces.ids());
+      for (let after = Number.MIN_SAFE_INTEGER; ; ) {
+        const page = await photos.loadGalleryPage(model, { after, limit: PAGE_ROWS });
+        const last = page.at(-1);
+        if (last === undefined) break;
+        for (const entry of page) unseen.delete(entry.personImageId);
+        search.apply({ changed: page, removedIds: [] }, search.revision);
+        after = last.personImageId;
+      }
+      search.apply({ changed: [], removedIds: [...unseen] }, revision);
+      started = true;
+      log.info({ knownFaces: search.size }, 'gallery loaded');
+    });
+
+  const takeChanges = async () => {
+    if (!started) return readEverything();
+    if ((await photos.galleryRevision()) === search.revision) return;
+    const changes = await photos.loadGalleryChanges(model, search.revision);
+    if (!changes.complete) return readEverything();
+    search.apply(changes, changes.revision);
+    log.debug({ revision: changes.revision, changed: changes.changed.length }, 'gallery changed');
+  };
+
+  // One after the other: what was read must be taken over before anything newer is.
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => {
+    const result = last.catch(() => undefined).then(work);
+    last = result;
+    return result;
+  };
+
+  return {
+    follow: () => inTurn(takeChanges),
+
+    async compare() {
+      if (!started) return;
+      const same = await photos.compareGallery(model, (read) =>
+        // In turn, but not until the whole database has been compared: changes must not wait for that.
+        inTurn(async () => {
+          const changes = await read(search.revision);
+          if (!changes.complete || changes.revision < search.revision) return null;
+          search.apply(changes, changes.revision);
+          return { size: search.size, digest: search.digest };
+        }),
+      );
+      if (same !== false) return;
+      log.info('the database was changed by hand: the gallery is read again');
+      await inTurn(readEverything);
+    },
+  };
+}

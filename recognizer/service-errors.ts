@@ -1,0 +1,61 @@
+import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { messageOf, PermanentError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import { GalleryBehindError, OtherModelError } from './match.ts';
+import { LineFullError } from './waiting-line.ts';
+import { WorkerCrashError } from './worker-pool.ts';
+
+/**
+ * Trailing metadata that carries the stable code of a permanent error; and of a gallery that is behind, so that nobody
+ * takes it for a recognizer that is away.
+ */
+const ERROR_CODE_KEY = 'faceflow-error-code';
+
+export class NotReadyError extends Error {
+  constructor() {
+    super('The recognizer is still loading its networks or its gallery; try again.');
+  }
+}
+
+/** Cancelled, or past its deadline: whatever is answered reaches nobody. */
+export class CallerGoneError extends Error {
+  constructor() {
+    super('The caller has gone.');
+  }
+}
+
+/** The status that tells a caller what it can do about an error; what is our fault is logged. */
+export function toServiceError(error: unknown, log: Log): Partial<ServiceError> {
+  if (error instanceof PermanentError) return permanentError(error);
+  if (error instanceof GalleryBehindError) {
+    return { code: status.UNAVAILABLE, details: error.message, metadata: metadataOf('gallery_behind') };
+  }
+  const expected = expectedStatus(error);
+  if (expected !== undefined) return { code: expected, details: messageOf(error) };
+  log.error({ err: error }, 'a call could not be answered');
+  return { code: error instanceof WorkerCrashError ? status.UNAVAILABLE : status.INTERNAL, details: messageOf(error) };
+}
+
+function expectedStatus(error: unknown): status | undefined {
+  if (error instanceof LineFullError) return status.RESOURCE_EXHAUSTED;
+  if (error instanceof CallerGoneError) return status.CANCELLED;
+  if (error instanceof OtherModelError) return status.FAILED_PRECONDITION;
+  if (error instanceof NotReadyError) return status.UNAVAILABLE;
+  return undefined;
+}
+
+function permanentError(error: PermanentError): Partial<ServiceError> {
+  return { code: permanentStatus(error.code), details: error.message, metadata: metadataOf(error.code) };
+}
+
+function metadataOf(code: string): Metadata {
+  const metadata = new Metadata();
+  metadata.set(ERROR_CODE_KEY, code);
+  return metadata;
+}
+
+function permanentStatus(code: string): status {
+  if (code === 'file_not_found') return status.NOT_FOUND;
+  if (code === 'path_outside_roots') return status.PERMISSION_DENIED;
+  return status.INVALID_ARGUMENT;
+}
