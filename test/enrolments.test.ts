@@ -28,7 +28,7 @@ const stream = createStreamName();
 function answerFor(path: string): IdentifyResponse {
   const hash = createHash('sha256').update(path).digest();
   const descriptor = Array.from({ length: 128 }, (_, n) => (hash[n % 32] ?? 0) / 255);
-  const isHill = Number(/^bulk\/(\d+)/.exec(path)?.[1] ?? 0) >= 500;
+  const isHill = Number(/^bulk\/(\d+)/.exec(path)?.[1] ?? 0) >= 100;
   const face = {
     ...{ box: { left: 0.1, top: 0.1, width: 0.5, height: 0.5 }, confidence: 0.9, descriptor, match: undefined },
     ...{ nearestDistance: 2, quality: undefined, threshold: 0.55, candidates: [] },
@@ -99,42 +99,33 @@ test('a consumer of the version before hands out enrolments, too, from now on', 
   expect(countOf('"image":4711')).toBe(0);
 });
 
-test('10,000 photos in one call are accepted in seconds, and each ends once', async () => {
-  const enrolments = Array.from({ length: 10_000 }, (_, n) => ({
-    person: `Person ${n % 1_000}`,
-    path: n === 7 ? '../outside.jpg' : `bulk/${n % 9_990}.jpg`,
+test('each of many photos in one call ends once', async () => {
+  const enrolments = Array.from({ length: 1_000 }, (_, n) => ({
+    person: `Person ${n % 500}`,
+    path: n === 7 ? '../outside.jpg' : `bulk/${n % 990}.jpg`,
   }));
-  const begun = performance.now();
   const { status: answered, body } = await call('POST', '/v1/enrolments', { enrolments });
-  const ms = performance.now() - begun;
   expect(answered).toBe(202);
-  expect(body.batch.total).toBe(10_000);
-  console.info(`accepted in ${Math.round(ms)} ms`);
-  expect(ms).toBeLessThan(15_000);
-
-  const ended = await finish(body.batch.id, 110_000);
-  console.info(`ended after ${Math.round(performance.now() - begun)} ms`);
+  const ended = await finish(body.batch.id, 60_000);
   // The last ten paths are those of the first ten, of other people; one of those was refused before.
-  expect(ended).toMatchObject({ total: 10_000, enrolled: 500, refused: 9_500, failed: 0 });
+  expect(ended).toMatchObject({ total: 1_000, enrolled: 100, refused: 900, failed: 0 });
   const [counts] = await db.query<Row[]>(
     'SELECT COUNT(*) AS n, COUNT(DISTINCT person_id) AS people, COUNT(DISTINCT revision) AS revisions FROM person_images',
   );
-  expect(counts).toEqual([{ n: 500, people: 500, revisions: 500 }]);
+  expect(counts).toEqual([{ n: 100, people: 100, revisions: 100 }]);
   const { body: page } = await call('GET', `/v1/enrolments/${body.batch.id}/photos?status=refused&limit=4`);
   expect(page.photos[0]).toMatchObject({ path: '../outside.jpg', reason: { code: 'path_outside_roots' } });
   expect(page.photos[1].reason.code).toBe('no_face');
   const { body: next } = await call(
     'GET',
-    `/v1/enrolments/${body.batch.id}/photos?status=refused&limit=1000&cursor=${page.nextCursor}`,
+    `/v1/enrolments/${body.batch.id}/photos?status=refused&limit=500&cursor=${page.nextCursor}`,
   );
-  expect(next.photos).toHaveLength(1_000);
+  expect(next.photos).toHaveLength(500);
   expect(next.photos[0].id).toBeGreaterThan(page.photos[3].id);
   const [reasons] = await db.query<Row[]>('SELECT reason_code, COUNT(*) AS n FROM enrolments GROUP BY reason_code');
   expect(Object.fromEntries(reasons.map((row) => [row.reason_code, row.n]))).toEqual({
-    ...{ null: 500, no_face: 9_490, belongs_to_other: 9, path_outside_roots: 1 },
+    ...{ null: 100, no_face: 890, belongs_to_other: 9, path_outside_roots: 1 },
   });
-  const tooMany = await call('POST', '/v1/enrolments', { enrolments: [...enrolments, ...enrolments.slice(0, 1)] });
-  expect(tooMany).toMatchObject({ status: 413, body: { error: { code: 'too_many_paths' } } });
 });
 
 test('what may pass is tried again and ends failed; a message that comes twice changes nothing', async () => {
@@ -148,7 +139,7 @@ test('what may pass is tried again and ends failed; a message that comes twice c
         yaw: 0,
         pitch: 0,
         roll: 0,
-        reasons: ['LOW_BRIGHTNESS'],
+        reasons: ['LOW_BRIGHTNESS', 'LOW_SHARPNESS'],
       };
       for (const face of response.recognition?.faces ?? []) face.quality = quality;
       return response;
@@ -174,4 +165,28 @@ test('what may pass is tried again and ends failed; a message that comes twice c
   await waitFor('the repeats to be dropped', () => processor.log().split('nothing to do').length > 4);
   await sleep(200);
   expect((await call('GET', `/v1/people/${person.id}`)).body.faces).toBe(1);
+});
+
+// The last one: it leaves the queue full.
+test('10,000 photos in one call are accepted and in the queue within seconds, and not one more', async () => {
+  recognizer.answer = answerFor;
+  const enrolments = Array.from({ length: 10_001 }, (_, n) => ({
+    person: `Person ${n % 1_000}`,
+    path: `bulk/${1_000 + n}.jpg`,
+  }));
+  const tooMany = await call('POST', '/v1/enrolments', { enrolments });
+  expect(tooMany).toMatchObject({ status: 413, body: { error: { code: 'too_many_paths' } } });
+
+  const begun = performance.now();
+  const { status: answered, body } = await call('POST', '/v1/enrolments', { enrolments: enrolments.slice(1) });
+  const ms = performance.now() - begun;
+  console.info(`accepted in ${Math.round(ms)} ms`);
+  expect(answered).toBe(202);
+  expect(body.batch.total).toBe(10_000);
+  expect(ms).toBeLessThan(15_000);
+  const [waiting] = await db.query<Row[]>(
+    'SELECT COUNT(*) AS n, COUNT(enqueued_at) AS enqueued FROM enrolments WHERE batch_id = ?',
+    [body.batch.id],
+  );
+  expect(waiting).toEqual([{ n: 10_000, enqueued: 10_000 }]);
 });

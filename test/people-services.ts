@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { type Database, openDatabase } from '../lib/database.ts';
+import { type Database, openDatabase, type Row } from '../lib/database.ts';
 import { samplePhoto } from './sample-photos.ts';
 import { createDatabase, createStreamName, natsUrl, type RunningService, startService } from './servers.ts';
 import { waitFor } from './wait-for.ts';
@@ -17,6 +17,7 @@ export interface SeenFace {
   readonly id: number;
   readonly box: { left: number; top: number; width: number; height: number };
   readonly person: { id: number; name: string } | null;
+  readonly quality: { readonly reasons: readonly string[] } | null;
 }
 
 export interface PeopleServices {
@@ -26,6 +27,8 @@ export interface PeopleServices {
   /** IMAGE_ROOTS: the sample photos as sample1.jpg…, one photo with one face each as a.jpg…, see FACES. */
   readonly photos: string;
   readonly known: string;
+  /** GALLERY_SNAPSHOT: what the recognizer keeps on disk. */
+  readonly snapshot: string;
   readonly recognizer: RunningService;
   call(method: string, path: string, body?: unknown): Promise<Answer>;
   /** Posts files as a form. */
@@ -35,6 +38,8 @@ export interface PeopleServices {
   /** Waits until nothing of a batch is pending, and tells why photos were refused. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   finish(answer: Answer): Promise<{ batch: any; codes: (string | null)[] }>;
+  /** Keeps the job that decides photos again from writing meanwhile: it would be quick to find what is marked for it. */
+  whileNothingIsDecidedAgain<Result>(work: () => Promise<Result>): Promise<Result>;
   stop(): Promise<void>;
 }
 
@@ -52,6 +57,7 @@ export async function startPeopleServices(): Promise<PeopleServices> {
   const folder = await mkdtemp(join(tmpdir(), 'faceflow-people-'));
   const photos = join(folder, 'photos');
   const known = join(folder, 'known');
+  const snapshot = join(folder, 'snapshot');
   await Promise.all([mkdir(photos), mkdir(known)]);
   await writePhotos(photos);
   const database = await createDatabase();
@@ -59,6 +65,7 @@ export async function startPeopleServices(): Promise<PeopleServices> {
   const shared = { MYSQL_URL: database.url, NATS_URL: natsUrl(), IMAGES_STREAM: stream, IMAGE_ROOTS: photos };
   const recognizer = await startService('recognizer', {
     ...{ ...shared, KNOWN_PEOPLE: known, GALLERY_POLL_MS: '100', RECOGNIZER_WORKERS: '1', LOG_LEVEL: 'debug' },
+    GALLERY_SNAPSHOT: snapshot,
   });
   const receiver = await startService('receiver', { ...shared, MAX_IMAGE_BYTES: '3000000' });
   const processor = await startService('processor', {
@@ -76,7 +83,7 @@ export async function startPeopleServices(): Promise<PeopleServices> {
     send(path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
 
   return {
-    ...{ db, url, stream, photos, known, recognizer, call },
+    ...{ db, url, stream, photos, known, snapshot, recognizer, call },
     upload(path, files, fields = {}) {
       const form = new FormData();
       for (const [name, value] of Object.entries(fields)) form.set(name, value);
@@ -101,6 +108,13 @@ export async function startPeopleServices(): Promise<PeopleServices> {
         batch,
         codes: body.photos.map((photo: { reason: { code: string } | null }) => photo.reason?.code ?? null),
       };
+    },
+    whileNothingIsDecidedAgain(work) {
+      return db.transact(async (connection) => {
+        const [jobs] = await connection.query<Row[]>("SELECT 1 FROM jobs WHERE name = 'rematch' FOR UPDATE");
+        if (jobs.length === 0) throw new Error('There is no such job.');
+        return work();
+      });
     },
     async stop() {
       await Promise.all([receiver.stop(), processor.stop()]);

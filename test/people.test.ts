@@ -209,20 +209,33 @@ describe('enrolment', () => {
 });
 
 describe('faces', () => {
-  let faces: SeenFace[];
+  let good: SeenFace[];
+  let leaning: SeenFace;
 
   beforeAll(async () => {
-    ({ faces } = await services.process('sample1.jpg'));
-    expect(faces).toHaveLength(3);
-    expect(faces.map((face) => face.person)).toEqual([null, null, null]);
+    const [{ faces: two }, { faces: one }] = [
+      await services.process('sample2.jpg'),
+      await services.process('sample1.jpg'),
+    ];
+    const faces = [...two, ...one];
+    expect(faces.map((face) => face.person)).toEqual([null, null, null, null, null, null]);
+    expect(faces.map((face) => face.quality?.reasons.join())).toEqual([
+      ...['', 'EXTREME_POSE', ''],
+      ...['EXTREME_POSE', '', 'EXTREME_POSE'],
+    ]);
+    good = faces.filter((face) => face.quality?.reasons.length === 0);
+    leaning = one[0] as SeenFace;
   });
-  const face = (index: number) => (faces[index] as SeenFace).id;
+  const face = (index: number) => (good[index] as SeenFace).id;
 
   test('naming one enrols it and names the image; "not this person" undoes that, and is remembered', async () => {
-    const { status, body } = await call('PUT', `/v1/faces/${face(0)}/person`, { name: 'Fay' });
+    const { whileNothingIsDecidedAgain } = services;
+    const [{ status, body }, row] = await whileNothingIsDecidedAgain(async () => [
+      await call('PUT', `/v1/faces/${face(0)}/person`, { name: 'Fay' }),
+      await readFaceRow(face(0)),
+    ]);
     expect(status).toBe(200);
     expect(body).toMatchObject({ id: face(0), person: { name: 'Fay' }, enrolled: true, reason: null });
-    const row = await readFaceRow(face(0));
     expect(row).toMatchObject({ decided_by: 'user', status: 'matched', person: body.person.id, rematch: 1 });
     const { body: person } = await call('GET', `/v1/people/${body.person.id}`);
     expect(person).toMatchObject({
@@ -234,9 +247,12 @@ describe('faces', () => {
     expect((await call('PUT', `/v1/faces/${face(0)}/person`, { personId: person.id })).body.enrolled).toBe(true);
     expect((await call('GET', `/v1/people/${person.id}`)).body.references).toEqual(person.references);
 
-    const rejected = await call('DELETE', `/v1/faces/${face(0)}/person`);
+    const [rejected, rowAfter] = await whileNothingIsDecidedAgain(async () => [
+      await call('DELETE', `/v1/faces/${face(0)}/person`),
+      await readFaceRow(face(0)),
+    ]);
     expect(rejected).toMatchObject({ status: 200, body: { person: null } });
-    expect(await readFaceRow(face(0))).toMatchObject({
+    expect(rowAfter).toMatchObject({
       decided_by: 'gallery',
       status: 'unknown',
       person: null,
@@ -265,6 +281,24 @@ describe('faces', () => {
     expect(named.body).toMatchObject({ person: { id }, enrolled: false, reason: { code: 'duplicate_face' } });
     const forced = await call('PUT', `/v1/faces/${face(1)}/person`, { personId: id, force: true });
     expect(forced.body).toMatchObject({ enrolled: true, reason: null });
+  });
+
+  test('a poor face is named and not enrolled; by force it is', async () => {
+    const id = await addPerson('Lea');
+    const named = await call('PUT', `/v1/faces/${leaning.id}/person`, { personId: id });
+    expect(named).toMatchObject({
+      status: 200,
+      body: { person: { id }, enrolled: false, reason: { code: 'poor_quality' } },
+    });
+    expect(named.body.reason.message).toContain('EXTREME_POSE');
+    expect(await readFaceRow(leaning.id)).toMatchObject({ person_id: id, decided_by: 'user', status: 'matched' });
+    const enrolled = await call('POST', `/v1/people/${id}/faces`, { faceId: leaning.id });
+    expect(enrolled).toMatchObject({ status: 422, body: { error: { code: 'poor_quality', retryable: false } } });
+    expect((await call('GET', `/v1/people/${id}`)).body.references).toEqual([]);
+
+    const forced = await call('PUT', `/v1/faces/${leaning.id}/person`, { personId: id, force: true });
+    expect(forced.body).toMatchObject({ enrolled: true, reason: null });
+    expect((await call('GET', `/v1/people/${id}`)).body.references).toMatchObject([{ faceId: leaning.id }]);
   });
 
   test('POST …/faces with a face is all or nothing', async () => {
@@ -324,8 +358,11 @@ describe('faces', () => {
     await services.finish(
       await call('POST', `/v1/people/${source}/faces`, { paths: [{ path: 'd.jpg' }], force: true }),
     );
-    await services.db.query('UPDATE images SET rematch = 0');
-    const { status, body } = await call('POST', `/v1/people/${target}/merge`, { people: [source] });
+    const [{ status, body }, row] = await services.whileNothingIsDecidedAgain(async () => {
+      await services.db.query('UPDATE images SET rematch = 0');
+      const merged = await call('POST', `/v1/people/${target}/merge`, { people: [source] });
+      return [merged, await readFaceRow(face(0))];
+    });
     expect(status).toBe(200);
     expect(body.references.map(({ source: from }: { source: string }) => from).sort()).toEqual(['face', 'photo']);
     const revision = await readGallery();
@@ -334,7 +371,7 @@ describe('faces', () => {
       [target],
     );
     expect(references).toEqual([{ revision }]);
-    expect(await readFaceRow(face(0))).toMatchObject({
+    expect(row).toMatchObject({
       person_id: target,
       decided_by: 'user',
       person: target,
