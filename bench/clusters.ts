@@ -11,7 +11,7 @@ import { type Database, openDatabase, type Row } from '../lib/database.ts';
 import { listJobs } from '../lib/jobs.ts';
 import { CLUSTERS } from '../processor/jobs/cluster-faces.ts';
 import { NEIGHBOUR_DISTANCE } from '../processor/jobs/grow-clusters.ts';
-import { createNeighbourIndex } from '../processor/jobs/neighbour-index.ts';
+import { createNeighbourIndex, MAX_NEIGHBOURS } from '../processor/jobs/neighbour-index.ts';
 import { migrate } from '../sql/migrate.ts';
 import { type Benchmark, type Figures, plain, withGoal } from './figures.ts';
 import { distanceOf, type StoredFaces, type StoredFacesPlan, storeFaces } from './stored-faces.ts';
@@ -49,7 +49,7 @@ export const benchmark: Benchmark = {
       say('storing 100,000 faces');
       const stored = await storeFaces(db, PLAN);
       // The last ones come later.
-      await db.query('UPDATE faces SET cluster_state = 1 WHERE id > ?', [stored.faces.length - NEW]);
+      await db.query('UPDATE faces SET erased_at = CURRENT_TIMESTAMP(3) WHERE id > ?', [stored.faces.length - NEW]);
       say('starting a processor');
       const { PATH, HOME } = process.env;
       const env = { PATH, HOME, MYSQL_URL: servers.mysqlUrl, NATS_URL: servers.natsUrl };
@@ -70,7 +70,7 @@ async function measureJob(db: Database, stored: StoredFaces, port: number, say: 
   const waits: number[] = [];
   const first = await measureUntilDone(db, async () => waits.push(await askHealth(port)));
   say(`the first ${stored.faces.length - NEW} faces: ${first.toFixed(1)} s`);
-  await db.query('UPDATE faces SET cluster_state = 0 WHERE id > ?', [stored.faces.length - NEW]);
+  await db.query('UPDATE faces SET erased_at = NULL WHERE id > ?', [stored.faces.length - NEW]);
   await measureUntilDone(db, () => sleep(10));
   const more = await readLastRun(db);
   const [rows] = await db.query<Row[]>('SELECT id, cluster_id FROM faces WHERE cluster_id IS NOT NULL');
@@ -95,9 +95,13 @@ async function measureUntilDone(db: Database, meanwhile: () => Promise<unknown>)
   const startedAt = performance.now();
   for (;;) {
     await meanwhile();
-    const [rows] = await db.query<Row[]>('SELECT 1 FROM faces WHERE cluster_state = 0 LIMIT 1');
+    const [rows] = await db.query<Row[]>(
+      'SELECT 1 FROM faces WHERE cluster_state = 0 AND person_id IS NULL AND erased_at IS NULL LIMIT 1',
+    );
     const ms = performance.now() - startedAt;
-    if (rows.length === 0) return ms / 1_000;
+    // A run that is not over would take in what comes next.
+    const job = (await listJobs(db)).find(({ name }) => name === CLUSTERS);
+    if (rows.length === 0 && job?.finishedAt) return ms / 1_000;
     if (ms > GIVE_UP_MS) throw new Error(`Waited ${GIVE_UP_MS / 60_000} minutes for the clusters.`);
   }
 }
@@ -128,7 +132,8 @@ function measureNeighbours({ faces }: StoredFaces): Figures {
   let [all, found] = [0, 0];
   for (let probe = 0; probe < PROBES; probe++) {
     const { descriptor } = faces[Math.floor((probe * faces.length) / PROBES)] as StoredFaces['faces'][number];
-    all += faces.filter((other) => distanceOf(other.descriptor, descriptor) <= NEIGHBOUR_DISTANCE).length;
+    const near = faces.filter((other) => distanceOf(other.descriptor, descriptor) <= NEIGHBOUR_DISTANCE);
+    all += Math.min(near.length, MAX_NEIGHBOURS);
     found += index.findNear(descriptor, NEIGHBOUR_DISTANCE).length;
   }
   return { neighbour_recall: plain(found / all, '') };

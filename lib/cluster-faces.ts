@@ -176,7 +176,8 @@ export async function writeClusters(connection: Queryable, write: ClusterWrite):
 async function lockFaces(connection: Queryable, { faces, merged }: ClusterWrite): Promise<Set<number>> {
   if (faces.size === 0) return new Set();
   const [rows] = await connection.query<Row[]>(
-    `SELECT id, cluster_id FROM faces WHERE id IN (?) AND ${IS_UNKNOWN} AND descriptor IS NOT NULL FOR UPDATE`,
+    `SELECT id, IF(cluster_state = 0, NULL, cluster_id) AS cluster_id FROM faces
+      WHERE id IN (?) AND ${IS_UNKNOWN} AND descriptor IS NOT NULL FOR UPDATE`,
     [[...faces.keys()]],
   );
   const now = new Map<number, number | null>(rows.map((row) => [row.id, row.cluster_id]));
