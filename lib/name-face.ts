@@ -76,10 +76,12 @@ async function writeName(
   const referenceId = isEnrolled ? await enrolRow(connection, face, personId, revision) : null;
 
   await forgetRejection(connection, face.id, personId, revision);
+  // A candidate may tell of a reference that has been removed since.
   const candidate = face.candidates.find((one) => one.personId === personId);
   await connection.query(
     `UPDATE faces SET
-       person_image_id = IF(person_id = ?, person_image_id, ?), distance = IF(person_id = ?, distance, ?),
+       person_image_id = IF(person_id = ?, person_image_id, (SELECT id FROM person_images WHERE id = ?)),
+       distance = IF(person_id = ?, distance, ?),
        person_id = ?, decided_by = 'user'
       WHERE id = ?`,
     [personId, candidate?.personImageId ?? null, personId, candidate?.distance ?? null, personId, face.id],
