@@ -7,8 +7,15 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chooseFreePort } from '../cli/free-port.ts';
 import { type GuardedProcess, spawnGuarded } from '../cli/guarded-process.ts';
-import { samplePhoto } from './sample-photos.ts';
+import type { BoundingBox } from '../lib/images.ts';
+import { cropFace, samplePhoto } from './sample-photos.ts';
 import { waitFor } from './wait-for.ts';
+
+interface ListedImage {
+  readonly width: number;
+  readonly height: number;
+  readonly faces: readonly { readonly box: BoundingBox }[];
+}
 
 const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -79,6 +86,23 @@ test('what it says about your own photos works as written', async () => {
   });
   for (const block of blocks.filter((one) => one.startsWith('curl')))
     expect(await runBlock(block)).not.toContain('"error"');
+});
+
+test('faceflow people enrols a folder', async () => {
+  await mkdir(join(folder, 'Pictures', 'bo'));
+  const FACEFLOW_URL = `http://127.0.0.1:${env.RECEIVER_PORT}`;
+  const { images } = (await (await fetch(`${FACEFLOW_URL}/v1/images`)).json()) as { images: ListedImage[] };
+  const [image] = images;
+  const box = image?.faces[2]?.box;
+  if (image === undefined || box === undefined) throw new Error('a third face');
+  await (await cropFace(samplePhoto(2), image, box)).toFile(join(folder, 'Pictures', 'bo', '1.jpg'));
+  const command = 'npx faceflow people add Ada ~/Pictures/ada';
+  expect(await readFile(join(PROJECT, 'README.md'), 'utf8')).toContain(command);
+  const run = promisify(execFile)('bash', ['-ec', command.replace('Ada', 'Bo').replace('/ada', '/bo')], {
+    cwd: PROJECT,
+    env: { ...env, FACEFLOW_URL },
+  });
+  expect((await run).stdout).toMatch(/1 .*enrolled/);
 });
 
 test('one more processor is started as it says', async () => {

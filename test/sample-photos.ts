@@ -9,7 +9,11 @@ export function samplePhoto(number: 1 | 2 | 3 | 4 | 5 | 6): string {
 }
 
 /** Cuts the face in a box out of a photo, with some of what is around it, as people crop enrolment photos. */
-export async function cropFace(photo: string, { width, height }: Recognition, box: BoundingBox): Promise<Sharp> {
+export async function cropFace(
+  photo: string,
+  { width, height }: Pick<Recognition, 'width' | 'height'>,
+  box: BoundingBox,
+): Promise<Sharp> {
   const margin = 0.3;
   const left = Math.max(0, box.left - box.width * margin);
   const top = Math.max(0, box.top - box.height * margin);
