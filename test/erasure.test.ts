@@ -181,8 +181,8 @@ test('nothing of an erased person is left in tables, files, and messages, and th
   const candidates = bystander?.candidates;
   expect(typeof candidates === 'string' ? JSON.parse(candidates) : candidates).toEqual([near[1]]);
   expect(images).toEqual([
-    { path: 'sample2.jpg', status: 'unknown', person: null, rematch: 1 },
-    { path: 'sample4.jpg', status: 'unknown', person: null, rematch: 1 },
+    { path: 'sample2.jpg', status: 'unknown', person: null, rematch: 2 },
+    { path: 'sample4.jpg', status: 'unknown', person: null, rematch: 2 },
   ]);
   expect((await call('GET', `/v1/people/${other.body.id}`)).body.faces).toBe(1);
 

@@ -236,7 +236,7 @@ describe('faces', () => {
     ]);
     expect(status).toBe(200);
     expect(body).toMatchObject({ id: face(0), person: { name: 'Fay' }, enrolled: true, reason: null });
-    expect(row).toMatchObject({ decided_by: 'user', status: 'matched', person: body.person.id, rematch: 1 });
+    expect(row).toMatchObject({ decided_by: 'user', status: 'matched', person: body.person.id, rematch: 2 });
     const { body: person } = await call('GET', `/v1/people/${body.person.id}`);
     expect(person).toMatchObject({
       images: 1,
@@ -256,7 +256,7 @@ describe('faces', () => {
       decided_by: 'gallery',
       status: 'unknown',
       person: null,
-      rematch: 1,
+      rematch: 2,
     });
     expect((await call('GET', `/v1/people/${person.id}`)).body.references).toEqual([]);
     const rejections = async () =>
@@ -380,7 +380,7 @@ describe('faces', () => {
       person_id: target,
       decided_by: 'user',
       person: target,
-      rematch: 1,
+      rematch: 2,
     });
     const [rejections] = await services.db.query<Row[]>('SELECT face_id FROM face_rejections WHERE person_id = ?', [
       target,
