@@ -6,7 +6,7 @@ import { createKnownFaces, digestOf, type KnownFaces, type KnownPerson, type Loo
 /** Up to so many faces are compared one by one: it takes as long as one search of the index. Also how many may wait for it. */
 export const EXACT_FACES = 4_000;
 /** Looks that the index is asked for at first: their faces are compared exactly. */
-const LOOKS_WANTED = 64;
+const LOOKS_WANTED = 32;
 /** Where one person has so many looks that nobody else is among those found, more are asked for, up to this. */
 const MAX_LOOKS_WANTED = 1024;
 /** Adding to the index pauses after this time, ms, so that whoever shares the thread is not kept waiting. */

@@ -21,7 +21,7 @@ import {
 // machine leaves half-written fails its checksum, and the gallery is read from the database.
 
 const FACES_FILE = 'gallery.snapshot';
-const FORMAT = `faceflow gallery 1, ${INDEX_FORMAT}`;
+const FORMAT = `faceflow gallery 2, ${INDEX_FORMAT}`;
 /** Rows in one block; each is written in a turn of its own. */
 const BLOCK_ROWS = 4096;
 /** Descriptors of faces: for the recognizer alone. */
@@ -128,6 +128,7 @@ interface Capture {
   /** Look by look. */
   readonly slots: Float64Array;
   readonly ids: Float64Array;
+  readonly digests: Float64Array;
   readonly imageNames: readonly string[];
   readonly faces: KnownFaces;
   release(): void;
@@ -140,6 +141,7 @@ function capture(gallery: GallerySearch, indexPath: string): Capture {
   const looks = new Float64Array(3 * all.reduce((sum, person) => sum + person.looks.length, 0));
   const slots = new Float64Array(faces.size);
   const ids = new Float64Array(faces.size);
+  const digests = new Float64Array(faces.size);
   const imageNames: string[] = [];
   let [row, place] = [0, 0];
   for (const [position, person] of all.entries()) {
@@ -150,6 +152,7 @@ function capture(gallery: GallerySearch, indexPath: string): Capture {
         const face = faces.faceAt(slot);
         slots[place] = slot;
         ids[place] = face?.id ?? 0;
+        digests[place] = faces.digestAt(slot);
         imageNames.push(face?.imageName ?? '');
         place++;
       }
@@ -158,11 +161,23 @@ function capture(gallery: GallerySearch, indexPath: string): Capture {
   index.save(indexPath);
   const people = all.map((person) => [person.id, person.name] as const);
   const release = faces.hold();
-  return { revision, forgotten, fillers: index.fillers, people, looks, slots, ids, imageNames, faces, release };
+  return {
+    revision,
+    forgotten,
+    fillers: index.fillers,
+    people,
+    looks,
+    slots,
+    ids,
+    digests,
+    imageNames,
+    faces,
+    release,
+  };
 }
 
 async function writeRows(file: FileHandle, state: Capture): Promise<void> {
-  const { people, looks, slots, ids, imageNames, faces } = state;
+  const { people, looks, slots, ids, digests, imageNames, faces } = state;
   for (let from = 0; from < people.length; from += BLOCK_ROWS) {
     await writeJson(file, people.slice(from, from + BLOCK_ROWS));
   }
@@ -176,6 +191,7 @@ async function writeRows(file: FileHandle, state: Capture): Promise<void> {
       descriptors.set(faces.descriptors.read(slot), position * DIMENSIONS);
     });
     await writeNumbers(file, ids.subarray(from, from + BLOCK_ROWS));
+    await writeNumbers(file, digests.subarray(from, from + BLOCK_ROWS));
     await writeJson(file, imageNames.slice(from, from + BLOCK_ROWS));
     await writeNumbers(file, descriptors);
   }
@@ -209,26 +225,31 @@ async function readRows(file: FileHandle, head: z.infer<typeof header>, faces: K
 
 interface FaceBlock {
   readonly ids: Float64Array;
+  readonly digests: Float64Array;
   readonly imageNames: readonly string[];
   readonly descriptors: Float32Array;
 }
 
 async function readFaces(file: FileHandle, looks: { look: Look; count: number }[], faces: KnownFaces): Promise<void> {
-  let block: FaceBlock = { ids: new Float64Array(), imageNames: [], descriptors: new Float32Array() };
+  let block: FaceBlock | null = null;
   let position = 0;
   for (const { look, count } of looks) {
     for (let i = 0; i < count; i++, position++) {
-      if (position === block.ids.length) {
-        const [ids, imageNames] = [await readDoubles(file), nameRows.parse(await readJson(file))];
-        block = { ids, imageNames, descriptors: await readFloats(file) };
+      if (block === null || position === block.ids.length) {
+        block = await readFaceBlock(file);
         position = 0;
       }
       const { id: personId, name: personName } = look.person;
       const descriptor = block.descriptors.subarray(position * DIMENSIONS, (position + 1) * DIMENSIONS);
       const [personImageId = 0, imageName = ''] = [block.ids[position], block.imageNames[position]];
-      faces.restore({ personImageId, personId, personName, imageName, descriptor }, look);
+      faces.restore({ personImageId, personId, personName, imageName, descriptor }, look, block.digests[position] ?? 0);
     }
   }
+}
+
+async function readFaceBlock(file: FileHandle): Promise<FaceBlock> {
+  const [ids, digests] = [await readDoubles(file), await readDoubles(file)];
+  return { ids, digests, imageNames: nameRows.parse(await readJson(file)), descriptors: await readFloats(file) };
 }
 
 async function checksumFile(path: string): Promise<{ bytes: number; crc: number }> {
