@@ -1,5 +1,6 @@
 import type { GalleryEntry } from '../lib/people.ts';
-import { createGallerySearch, type GallerySearch, type NearestPerson } from './gallery-search.ts';
+import { createGallerySearch, type GallerySearch } from './gallery-search.ts';
+import type { NearestPerson } from './nearest-people.ts';
 
 /** People that are looked at for each face, at least. */
 const CANDIDATES = 5;
