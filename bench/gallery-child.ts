@@ -58,8 +58,10 @@ async function build({ size, folder }: Extract<GalleryOrder, { kind: 'build' }>)
   await gallery.settled();
   const buildS = (performance.now() - started) / 1000;
   const saving = performance.now();
-  const { blockedMs } = await writeSnapshot(folder, gallery, MODEL);
-  return { kind: 'build', buildS, snapshotS: (performance.now() - saving) / 1000, snapshotBlockMs: blockedMs };
+  const written = await writeSnapshot(folder, gallery, MODEL);
+  if (written === null) throw new Error('Nobody was removed, and yet no snapshot was written.');
+  const snapshotS = (performance.now() - saving) / 1000;
+  return { kind: 'build', buildS, snapshotS, snapshotBlockMs: written.blockedMs };
 }
 
 async function search(order: Extract<GalleryOrder, { kind: 'search' }>): Promise<GalleryReply> {

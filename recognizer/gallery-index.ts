@@ -7,11 +7,11 @@ import { Index, MetricKind, ScalarKind } from 'usearch';
 export const DIMENSIONS = 128;
 const CONNECTIVITY = 32;
 const EXPANSION_ADD = 128;
-const EXPANSION_SEARCH = 256;
+const EXPANSION_SEARCH = 96;
 const FIRST_FILLER = 2 ** 40;
 
 /** What must be the same for a saved index to be of use. */
-export const INDEX_FORMAT = `usearch-2 f16 ${DIMENSIONS} ${CONNECTIVITY}`;
+export const INDEX_FORMAT = `usearch-2 i8 ${DIMENSIONS} ${CONNECTIVITY}`;
 
 export interface GalleryIndex {
   /** Points that can be found. */
@@ -57,7 +57,7 @@ function openIndex(): Index {
   return new Index({
     dimensions: DIMENSIONS,
     metric: MetricKind.L2sq,
-    quantization: ScalarKind.F16,
+    quantization: ScalarKind.I8,
     connectivity: CONNECTIVITY,
     expansion_add: EXPANSION_ADD,
     expansion_search: EXPANSION_SEARCH,
@@ -101,7 +101,7 @@ function wrapIndex(index: Index, knownFillers: readonly number[]): GalleryIndex 
     overwriteVacant(count) {
       const keys = Array.from({ length: Math.min(count, vacant) }, () => nextFiller++);
       if (keys.length === 0) return;
-      // Random corners of a cube: 11 away from its middle, where descriptors are within 2.
+      // Random directions, which those of faces are far from: they have much in common.
       insert(
         keys,
         Float32Array.from({ length: keys.length * DIMENSIONS }, () => (Math.random() < 0.5 ? -1 : 1)),

@@ -1,24 +1,17 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { GalleryEntry } from '../lib/people.ts';
 import { createGalleryIndex, DIMENSIONS, type GalleryIndex } from './gallery-index.ts';
-import { createKnownFaces, digestOf, type KnownFaces, type KnownPerson, type Look } from './known-faces.ts';
+import { createKnownFaces, digestOf, type KnownFaces, type Look } from './known-faces.ts';
+import { collectNearest, type NearestPerson } from './nearest-people.ts';
 
 /** Up to so many faces are compared one by one: it takes as long as one search of the index. Also how many may wait for it. */
 export const EXACT_FACES = 4_000;
 /** Looks that the index is asked for at first: their faces are compared exactly. */
-const LOOKS_WANTED = 64;
+const LOOKS_WANTED = 32;
 /** Where one person has so many looks that nobody else is among those found, more are asked for, up to this. */
 const MAX_LOOKS_WANTED = 1024;
 /** Adding to the index pauses after this time, ms, so that whoever shares the thread is not kept waiting. */
 const SLICE_MS = 4;
-
-/** The nearest known face of one person. */
-export interface NearestPerson {
-  readonly personId: number;
-  readonly personImageId: number;
-  /** Euclidean. */
-  readonly distance: number;
-}
 
 export interface GalleryChanges {
   /** New and changed faces, whole. */
@@ -194,7 +187,7 @@ export function createGallerySearch(restored?: RestoredGallery): GallerySearch {
     },
 
     nearestPeople(probe, { count, limit }) {
-      const nearest = createNearest(probe, faces);
+      const nearest = collectNearest(probe, faces);
       for (const look of waiting) nearest.consider(look);
       for (let wanted = LOOKS_WANTED; index.size > 0; wanted *= 2) {
         const keys = index.search(probe, wanted);
@@ -234,46 +227,6 @@ export function createGallerySearch(restored?: RestoredGallery): GallerySearch {
     async settled() {
       while (work !== null) await work;
       if (failure !== undefined) throw new Error('The index of the gallery broke.', { cause: failure });
-    },
-  };
-}
-
-/** Collects the nearest face of each person; a look that comes up again changes nothing. */
-function createNearest(probe: Float32Array, { descriptors, faceAt }: KnownFaces) {
-  const best = new Map<KnownPerson, { slot: number; squared: number }>();
-  return {
-    get people() {
-      return best.size;
-    },
-    consider({ person, slots }: Look) {
-      const nearest = best.get(person);
-      let squared = nearest?.squared ?? Number.POSITIVE_INFINITY;
-      let found = -1;
-      for (const slot of slots) {
-        const distance = descriptors.squaredDistance(probe, slot);
-        if (distance < squared) {
-          squared = distance;
-          found = slot;
-        }
-      }
-      if (found < 0) return;
-      if (nearest === undefined) best.set(person, { slot: found, squared });
-      else Object.assign(nearest, { slot: found, squared });
-    },
-    list(count: number, limit: number): NearestPerson[] {
-      const chosen: { person: KnownPerson; slot: number; squared: number }[] = [];
-      for (const [person, { slot, squared }] of best) {
-        if (chosen.length === count && squared >= (chosen[count - 1]?.squared ?? 0)) continue;
-        if (Math.sqrt(squared) > limit) continue;
-        const place = chosen.findIndex((other) => squared < other.squared);
-        chosen.splice(place < 0 ? chosen.length : place, 0, { person, slot, squared });
-        if (chosen.length > count) chosen.pop();
-      }
-      return chosen.map(({ person, slot, squared }) => ({
-        personId: person.id,
-        personImageId: faceAt(slot)?.id ?? 0,
-        distance: Math.sqrt(squared),
-      }));
     },
   };
 }

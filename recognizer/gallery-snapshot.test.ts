@@ -76,6 +76,18 @@ test('somebody who was removed is in the next one no more, neither their name', 
   for (const name of await readdir(folder)) expect((await readFile(join(folder, name))).includes('Erased')).toBe(false);
 });
 
+test('a snapshot from which somebody is removed while it is written is given up', async () => {
+  const search = createGallerySearch();
+  search.replace([synthetic.enter(1, 0), synthetic.enter(2, 0)], 1);
+  const writing = writeSnapshot(folder, search, 'm1');
+  while ((await readdir(folder).catch(() => [])).every((name) => !name.endsWith('.tmp'))) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  search.apply({ changed: [], removedIds: [synthetic.enter(1, 0).personImageId] }, 2);
+  expect(await writing).toBeNull();
+  expect(await readdir(folder)).toEqual([]);
+});
+
 test('the index file does not hold what was removed either', async () => {
   await writeSnapshot(folder, large, 'm1');
   const restored = await restore();

@@ -1,29 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { DIMENSIONS, INDEX_FORMAT, loadGalleryIndex } from './gallery-index.ts';
+import { INDEX_FORMAT, loadGalleryIndex } from './gallery-index.ts';
 import type { GallerySearch, RestoredGallery } from './gallery-search.ts';
-import { createKnownFaces, type KnownFaces, type KnownPerson, type Look } from './known-faces.ts';
-import {
-  checksumOf,
-  readDoubles,
-  readFloats,
-  readJson,
-  SnapshotError,
-  writeBlock,
-  writeJson,
-  writeNumbers,
-} from './snapshot-file.ts';
+import { createKnownFaces } from './known-faces.ts';
+import { checksumOf, readJson, SnapshotError, writeJson } from './snapshot-file.ts';
+import { captureGallery, readRows, writeRows } from './snapshot-rows.ts';
 
 // Two files: the faces, and the index beside them under a name that is never used twice. The faces' file names and
 // vouches for its index, so that renaming that one file replaces both at once. Nothing is flushed: what a crash of the
 // machine leaves half-written fails its checksum, and the gallery is read from the database.
 
 const FACES_FILE = 'gallery.snapshot';
-const FORMAT = `faceflow gallery 1, ${INDEX_FORMAT}`;
-/** Rows in one block; each is written in a turn of its own. */
-const BLOCK_ROWS = 4096;
+const FORMAT = `faceflow gallery 2, ${INDEX_FORMAT}`;
 /** Descriptors of faces: for the recognizer alone. */
 const PRIVATE = { file: 0o600, folder: 0o700 };
 
@@ -37,21 +27,20 @@ const header = z.object({
   fillers: z.array(z.number()).readonly(),
   index: z.object({ file: z.string().regex(/^[\w-]+\.index$/), bytes: z.number(), crc: z.number() }),
 });
-const personRows = z.array(z.tuple([z.number(), z.string()]));
-const nameRows = z.array(z.string());
 
 /**
- * Writes what the gallery holds now; while the descriptors are written, the gallery goes on. A face that is removed
- * meanwhile may be in the file or be zeros there: the caller writes again when `forgotten` has grown.
+ * Writes what the gallery holds now; while the faces are written, the gallery goes on. If one of them is removed
+ * meanwhile, the snapshot is given up: it holds somebody who has been erased, or zeros in their place.
  *
  * @param folder for this process alone
- * @returns the state that was written, and for how long everything else had to wait, ms
+ * @returns the state that was written, and for how long everything else had to wait, ms; null when it was given up, and
+ *   whatever was there before stays
  */
 export async function writeSnapshot(
   folder: string,
   gallery: GallerySearch,
   model: string,
-): Promise<{ revision: number; forgotten: number; blockedMs: number }> {
+): Promise<{ revision: number; forgotten: number; blockedMs: number } | null> {
   await mkdir(folder, { recursive: true, mode: PRIVATE.folder });
   const name = randomUUID();
   const temporary = join(folder, `${name}.tmp`);
@@ -60,7 +49,7 @@ export async function writeSnapshot(
   do await gallery.settled();
   while (gallery.index.vacant > 0);
   const started = performance.now();
-  const state = capture(gallery, join(folder, indexFile));
+  const state = captureGallery(gallery, join(folder, indexFile));
   const blockedMs = performance.now() - started;
   try {
     const index = { file: indexFile, ...(await checksumFile(join(folder, indexFile))) };
@@ -74,6 +63,7 @@ export async function writeSnapshot(
     } finally {
       await file.close();
     }
+    if (gallery.forgotten !== state.forgotten) return null;
     await rename(temporary, join(folder, FACES_FILE));
   } finally {
     state.release();
@@ -116,119 +106,6 @@ export async function readSnapshot(folder: string, model: string): Promise<Resto
 export async function removeSnapshot(folder: string): Promise<void> {
   await rm(join(folder, FACES_FILE), { force: true });
   await removeOthers(folder);
-}
-
-interface Capture {
-  readonly revision: number;
-  readonly forgotten: number;
-  readonly fillers: readonly number[];
-  readonly people: readonly (readonly [id: number, name: string])[];
-  /** For each look the position of its person, its key, and the number of its faces. */
-  readonly looks: Float64Array;
-  /** Look by look. */
-  readonly slots: Float64Array;
-  readonly ids: Float64Array;
-  readonly imageNames: readonly string[];
-  readonly faces: KnownFaces;
-  release(): void;
-}
-
-/** In one go, so that all of it is of one moment; but for the descriptors, which are too many. */
-function capture(gallery: GallerySearch, indexPath: string): Capture {
-  const { faces, index, revision, forgotten } = gallery;
-  const all = [...faces.people.values()];
-  const looks = new Float64Array(3 * all.reduce((sum, person) => sum + person.looks.length, 0));
-  const slots = new Float64Array(faces.size);
-  const ids = new Float64Array(faces.size);
-  const imageNames: string[] = [];
-  let [row, place] = [0, 0];
-  for (const [position, person] of all.entries()) {
-    for (const look of person.looks) {
-      looks.set([position, look.key, look.slots.length], row);
-      row += 3;
-      for (const slot of look.slots) {
-        const face = faces.faceAt(slot);
-        slots[place] = slot;
-        ids[place] = face?.id ?? 0;
-        imageNames.push(face?.imageName ?? '');
-        place++;
-      }
-    }
-  }
-  index.save(indexPath);
-  const people = all.map((person) => [person.id, person.name] as const);
-  const release = faces.hold();
-  return { revision, forgotten, fillers: index.fillers, people, looks, slots, ids, imageNames, faces, release };
-}
-
-async function writeRows(file: FileHandle, state: Capture): Promise<void> {
-  const { people, looks, slots, ids, imageNames, faces } = state;
-  for (let from = 0; from < people.length; from += BLOCK_ROWS) {
-    await writeJson(file, people.slice(from, from + BLOCK_ROWS));
-  }
-  for (let from = 0; from < looks.length; from += 3 * BLOCK_ROWS) {
-    await writeNumbers(file, looks.subarray(from, from + 3 * BLOCK_ROWS));
-  }
-  for (let from = 0; from < slots.length; from += BLOCK_ROWS) {
-    const part = slots.subarray(from, from + BLOCK_ROWS);
-    const descriptors = new Float32Array(part.length * DIMENSIONS);
-    part.forEach((slot, position) => {
-      descriptors.set(faces.descriptors.read(slot), position * DIMENSIONS);
-    });
-    await writeNumbers(file, ids.subarray(from, from + BLOCK_ROWS));
-    await writeJson(file, imageNames.slice(from, from + BLOCK_ROWS));
-    await writeNumbers(file, descriptors);
-  }
-  await writeBlock(file, new Uint8Array());
-}
-
-/** @returns how many looks are in the index */
-async function readRows(file: FileHandle, head: z.infer<typeof header>, faces: KnownFaces): Promise<number> {
-  const people: KnownPerson[] = [];
-  while (people.length < head.people) {
-    for (const [id, name] of personRows.parse(await readJson(file))) people.push(faces.restorePerson(id, name));
-  }
-  const looks: { look: Look; count: number }[] = [];
-  let indexed = 0;
-  while (looks.length < head.looks) {
-    const rows = await readDoubles(file);
-    for (let i = 0; i < rows.length; i += 3) {
-      const [position = 0, key = 0, count = 0] = rows.subarray(i, i + 3);
-      const person = people[position];
-      if (person === undefined) throw new SnapshotError('A look of it is nobody’s.');
-      const look: Look = { person, key, slots: [] };
-      person.looks.push(look);
-      looks.push({ look, count });
-      if (key > 0) indexed++;
-    }
-  }
-  await readFaces(file, looks, faces);
-  if (faces.size !== head.faces) throw new SnapshotError('It holds fewer faces than it says.');
-  return indexed;
-}
-
-interface FaceBlock {
-  readonly ids: Float64Array;
-  readonly imageNames: readonly string[];
-  readonly descriptors: Float32Array;
-}
-
-async function readFaces(file: FileHandle, looks: { look: Look; count: number }[], faces: KnownFaces): Promise<void> {
-  let block: FaceBlock = { ids: new Float64Array(), imageNames: [], descriptors: new Float32Array() };
-  let position = 0;
-  for (const { look, count } of looks) {
-    for (let i = 0; i < count; i++, position++) {
-      if (position === block.ids.length) {
-        const [ids, imageNames] = [await readDoubles(file), nameRows.parse(await readJson(file))];
-        block = { ids, imageNames, descriptors: await readFloats(file) };
-        position = 0;
-      }
-      const { id: personId, name: personName } = look.person;
-      const descriptor = block.descriptors.subarray(position * DIMENSIONS, (position + 1) * DIMENSIONS);
-      const [personImageId = 0, imageName = ''] = [block.ids[position], block.imageNames[position]];
-      faces.restore({ personImageId, personId, personName, imageName, descriptor }, look);
-    }
-  }
 }
 
 async function checksumFile(path: string): Promise<{ bytes: number; crc: number }> {

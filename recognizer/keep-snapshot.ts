@@ -59,7 +59,10 @@ export function keepSnapshot(options: {
   const save = async () => {
     const started = Date.now();
     try {
-      const { blockedMs, ...state } = await writeSnapshot(folder, search, model);
+      const written = await writeSnapshot(folder, search, model);
+      // Somebody was removed meanwhile: the next round tries again, and what is on disk must not outlive them.
+      if (written === null) return await forgetOnDisk();
+      const { blockedMs, ...state } = written;
       saved = state;
       broken = false;
       const ms = Date.now() - started;

@@ -46,8 +46,8 @@ export interface KnownFaces {
   digestAt(slot: number): number;
   /** @returns the look that now holds the face; the caller takes care that no other face has its id */
   add(entry: GalleryEntry, changing: (look: Look) => void): Look;
-  /** Puts a face back that a snapshot tells of, in the look that it was in. */
-  restore(entry: GalleryEntry, look: Look): void;
+  /** Puts a face back that a snapshot tells of, in the look that it was in, and with the digest that it had. */
+  restore(entry: GalleryEntry, look: Look, digest: number): void;
   /** A person whom a snapshot tells of. */
   restorePerson(id: number, name: string): KnownPerson;
   remove(slot: number, changing: (look: Look) => void): Look;
@@ -88,13 +88,13 @@ export function createKnownFaces(): KnownFaces {
       descriptor: descriptors.read(slot),
     };
   };
-  const place = (entry: GalleryEntry, look: Look) => {
+  const place = (entry: GalleryEntry, look: Look, faceDigest: number) => {
     const slot = free.pop() ?? ids.length;
     ids[slot] = entry.personImageId;
     imageNames[slot] = entry.imageName;
     looks[slot] = look;
-    digests[slot] = digestOf(entry);
-    digest = (digest ^ (digests[slot] ?? 0)) >>> 0;
+    digests[slot] = faceDigest;
+    digest = (digest ^ faceDigest) >>> 0;
     descriptors.write(slot, entry.descriptor);
     slotOf.set(entry.personImageId, slot);
     look.slots.push(slot);
@@ -135,7 +135,7 @@ export function createKnownFaces(): KnownFaces {
       if (person.name !== entry.personName) rename(person, entry.personName);
       const look = chooseLook(person, entry.descriptor, descriptors);
       changing(look);
-      place(entry, look);
+      place(entry, look, digestOf(entry));
       return look;
     },
 

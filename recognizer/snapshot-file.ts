@@ -57,7 +57,10 @@ export async function checksumOf(file: FileHandle): Promise<{ bytes: number; crc
 }
 
 function toArrayBuffer(bytes: Buffer): ArrayBuffer {
-  return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+  const { buffer, byteOffset, byteLength } = bytes;
+  // Large ones have a buffer of their own: nothing to copy.
+  const whole = byteOffset === 0 && byteLength === buffer.byteLength;
+  return (whole ? buffer : buffer.slice(byteOffset, byteOffset + byteLength)) as ArrayBuffer;
 }
 
 async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
