@@ -38,17 +38,12 @@ export function keepGallery(options: {
   const follower = followGallery(options);
   const enrolment = { ...options, signal, troubles: new Map<string, number>() };
 
-  const look = async () => {
-    const started = Date.now();
-    await follower.follow();
-    return Date.now() - started;
-  };
   const compare = async () => {
     const started = Date.now();
     await follower.compare();
     return Date.now() - started;
   };
-  const following = repeat(look, {
+  const following = repeat(follower.follow, {
     pollMs,
     signal,
     log,
