@@ -45,22 +45,17 @@ export function keepGallery(options: {
     ...gallery,
     async follow() {
       await options.rules.follow();
-      await gallery.follow();
+      return gallery.follow();
     },
   };
   const enrolment = { ...options, signal, troubles: new Map<string, number>(), refused: new Set<string>() };
 
-  const look = async () => {
-    const started = Date.now();
-    await follower.follow();
-    return Date.now() - started;
-  };
   const compare = async () => {
     const started = Date.now();
     await follower.compare();
     return Date.now() - started;
   };
-  const following = repeat(look, {
+  const following = repeat(follower.follow, {
     pollMs,
     signal,
     log,
@@ -87,7 +82,9 @@ export function keepGallery(options: {
     loaded: following.once
       .then(() => Promise.race([enrolling.once, patience]))
       .then(() => Promise.race([options.search.settled(), patience])),
-    refresh: () => follower.follow(),
+    async refresh() {
+      await follower.follow();
+    },
     async close() {
       stop.abort();
       await Promise.all([following.ended, enrolling.ended, comparing.ended]);
