@@ -69,7 +69,7 @@ function toFigures(size: number, built: Built, found: Found): Figures {
     rss_mb: withGoal(found.rssMb, 'MB', 'lower', 1200),
     ready_s: withGoal(found.readyS, 's', 'lower', 10),
     p50_ms: plain(found.p50Ms, 'ms'),
-    cpu_ms: plain(found.cpuMs, 'ms'),
+    p99_cpu_ms: plain(found.p99CpuMs, 'ms'),
     exact_ms: plain(found.exactMs, 'ms'),
     recall_at_1_strangers: plain(found.strangerRecall, ''),
     change_ms: plain(found.changeMs, 'ms'),

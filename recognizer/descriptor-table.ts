@@ -35,7 +35,10 @@ export function createDescriptorTable(): DescriptorTable {
 
 /** Four sums, so that the additions need not wait for each other. */
 function sumOfSquares(probe: Float32Array, page: Float32Array, start: number): number {
-  let [a, b, c, d] = [0, 0, 0, 0];
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
   for (let i = 0; i < DIMENSIONS; i += 4) {
     const first = (probe[i] as number) - (page[start + i] as number);
     const second = (probe[i + 1] as number) - (page[start + i + 1] as number);
