@@ -25,6 +25,9 @@ export interface PreparedServer {
 export const DATABASE_USER = 'faceflow';
 export const DATABASE_NAME = 'faceflow';
 
+/** Beside the data, for this server alone: one that starts deletes temporary tables in its folder, whoever's they are. */
+const TEMPORARY = 'temporary';
+
 /**
  * Makes `folder` hold a database server's data, once, and says how to run it: on a loopback port that stays the same as
  * long as it is free, with one account, `faceflow`, that owns the databases `faceflow` and `faceflow_…`. The data is
@@ -32,7 +35,7 @@ export const DATABASE_NAME = 'faceflow';
  * Throws a LaunchError when the folder's data belongs to the other kind of server.
  */
 export async function prepareDatabase(program: DatabaseProgram, folder: string): Promise<PreparedServer> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await mkdir(join(folder, TEMPORARY), { recursive: true, mode: 0o700 });
   const data = join(folder, 'data');
   const accountFile = join(folder, 'account.json');
   if (!existsSync(data)) await createData(program, folder, accountFile);
@@ -136,7 +139,12 @@ async function runServer(program: DatabaseProgram, args: readonly string[], inpu
 }
 
 function folders(program: DatabaseProgram, data: string): string[] {
-  return [`--datadir=${data}`, `--basedir=${program.baseFolder}`, `--lc-messages-dir=${program.shareFolder}`];
+  return [
+    `--datadir=${data}`,
+    `--tmpdir=${join(data, '..', TEMPORARY)}`,
+    `--basedir=${program.baseFolder}`,
+    `--lc-messages-dir=${program.shareFolder}`,
+  ];
 }
 
 /** The server refuses to run as root unless it is told to. */
