@@ -208,8 +208,8 @@ const MAX_CHANGES = 5_000;
  * Every writer does so: the lock on that row makes writers commit in the order of their revisions, so that whoever has
  * read revision 7 has seen everything up to 7, and whoever writes about people does so one after the other. (On Galera,
  * where rows are not locked on other nodes, the second of two writers is refused with 1213 and starts again.) The writer
- * then sets `person_images.revision` of each row that it adds or changes, of all rows of a person whom it renames, and puts
- * each row that it deletes into `gallery_removals`.
+ * then marks whatever it changes of the known faces: it sets `person_images.revision` of each row that it adds or changes,
+ * of all rows of a person whom it renames, and puts each row that it deletes into `gallery_removals`.
  *
  * This is the one order in which rows are locked: gallery, enrolments, person (ascending), person_images, faces, images.
  * The two writers that do not count (outcomes of images, the rematch job) lock faces and images only; where they meet
@@ -218,12 +218,18 @@ const MAX_CHANGES = 5_000;
  * @returns the new revision
  */
 export async function bumpRevision(connection: Queryable): Promise<number> {
-  await connection.query('UPDATE gallery SET revision = revision + 1 WHERE id = 1');
+  await connection.query(
+    `UPDATE gallery SET marked_from = IF(marked_revision = revision, marked_from, revision),
+            marked_revision = revision + 1, revision = revision + 1 WHERE id = 1`,
+  );
   return readRevision(connection);
 }
 
 async function readChanges(connection: Queryable, model: string, after: number): Promise<GalleryChanges> {
-  const revision = await readRevision(connection);
+  const [[gallery]] = await connection.query<Row[]>(
+    'SELECT revision, marked_revision, marked_from FROM gallery WHERE id = 1',
+  );
+  const revision: number = gallery?.revision ?? 0;
   if (revision === after) return { revision, changed: [], removedIds: [], complete: true };
   const [rows] = await connection.query<Row[]>(
     `SELECT pi.id, pi.person_id, p.name, pi.image_name, pi.descriptor, pi.model, pi.revision
@@ -236,13 +242,7 @@ async function readChanges(connection: Queryable, model: string, after: number):
     [after, MAX_CHANGES],
   );
   const isKnown = (row: Row) => row.model === model && row.descriptor !== null;
-  const [rules] = await connection.query<Row[]>(
-    `SELECT COALESCE(MAX(person.revision), 0) AS people, MAX(gallery.threshold_revision) AS threshold
-       FROM gallery LEFT JOIN person ON person.revision > ?`,
-    [after],
-  );
-  const marks = [rows.at(-1)?.revision, removals.at(-1)?.revision, rules[0]?.people, rules[0]?.threshold];
-  const newest = Math.max(...marks.map((mark) => mark ?? 0));
+  const allMarked = gallery?.marked_revision === revision && gallery.marked_from <= after;
   return {
     revision,
     changed: rows.filter(isKnown).map(toGalleryEntry),
@@ -250,7 +250,7 @@ async function readChanges(connection: Queryable, model: string, after: number):
       ...removals.map((row): number => row.person_image_id),
       ...rows.filter((row) => !isKnown(row)).map((row): number => row.id),
     ],
-    complete: newest === revision && rows.length < MAX_CHANGES && removals.length < MAX_CHANGES,
+    complete: allMarked && rows.length < MAX_CHANGES && removals.length < MAX_CHANGES,
   };
 }
 

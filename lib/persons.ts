@@ -120,6 +120,7 @@ export function openPersons(db: Database): Persons {
         } catch (error) {
           throw translateDuplicate(error, name);
         }
+        await connection.query('UPDATE person_images SET revision = ? WHERE person_id = ?', [revision, id]);
       }),
   };
 }

@@ -17,6 +17,7 @@ import type { Faces } from '../lib/faces.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
+import { knowCallers } from './caller.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
 import type { RecognizerClient } from './recognizer-client.ts';
 import { addCalibrationRoutes } from './routes/calibration.ts';
@@ -62,6 +63,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   answerErrors(app);
+  knowCallers(app);
   parseEveryBodyAsJson(app);
   closeUnusedConnections(app);
   // Whoever stores an upload counts its bytes, and reads the rest of the form all the same.

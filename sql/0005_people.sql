@@ -36,7 +36,11 @@ CREATE TABLE IF NOT EXISTS gallery_removals (
 ALTER TABLE gallery
   -- Set by people; NULL: the recognizer's MATCH_THRESHOLD.
   ADD COLUMN threshold DOUBLE NULL,
-  ADD COLUMN threshold_revision BIGINT UNSIGNED NOT NULL DEFAULT 0;
+  ADD COLUMN threshold_revision BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  -- The newest revision whose writer has marked what it changed, and the one since which all have. Whoever only counts the
+  -- revision up (plain SQL, the version before) leaves a gap, and copies of the gallery are then read anew.
+  ADD COLUMN marked_revision BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  ADD COLUMN marked_from BIGINT UNSIGNED NOT NULL DEFAULT 0;
 
 ALTER TABLE faces
   -- gallery: decided by distance; user: a person said so, and no job changes it.

@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Database, descriptorToBytes, openDatabase, type Row, type WriteResult } from '../lib/database.ts';
+import {
+  type Database,
+  descriptorToBytes,
+  openDatabase,
+  type Queryable,
+  type Row,
+  type WriteResult,
+} from '../lib/database.ts';
+import { bumpRevision } from '../lib/people.ts';
 import { listMarkedImages } from '../lib/rematch-images.ts';
 import {
   IdentifyClient,
@@ -66,20 +74,18 @@ const readRevision = async () =>
   (await db.query<Row[]>('SELECT revision FROM gallery WHERE id = 1'))[0][0]?.revision as number;
 
 /** Changes something, as every writer does: the revision first, and stamped on what changed. */
-async function change<Result>(write: (revision: number) => Promise<Result>): Promise<Result> {
-  await db.query('UPDATE gallery SET revision = revision + 1 WHERE id = 1');
-  return write(await readRevision());
+function change<Result>(write: (revision: number, connection: Queryable) => Promise<Result>): Promise<Result> {
+  return db.transact(async (connection) => write(await bumpRevision(connection), connection));
 }
 
 /** A person with one reference at a place. */
 function addPerson(name: string, place: number, threshold: number | null = null) {
-  return change(async (revision) => {
-    const [person] = await db.query<WriteResult>('INSERT INTO person (name, threshold, revision) VALUES (?, ?, ?)', [
-      name,
-      threshold,
-      revision,
-    ]);
-    await db.query(
+  return change(async (revision, connection) => {
+    const [person] = await connection.query<WriteResult>(
+      'INSERT INTO person (name, threshold, revision) VALUES (?, ?, ?)',
+      [name, threshold, revision],
+    );
+    await connection.query(
       'INSERT INTO person_images (image_name, person_id, descriptor, model, revision) VALUES (?, ?, ?, ?, ?)',
       [`${name}.jpg`, person.insertId, descriptorToBytes(at(place)), MODEL, revision],
     );
@@ -89,26 +95,28 @@ function addPerson(name: string, place: number, threshold: number | null = null)
 
 /** A face of some photo, of which somebody said that it is not this person. */
 function rejectFace(personId: number, place: number) {
-  return change(async (revision) => {
-    await db.query("INSERT INTO images (path, status) VALUES (?, 'unknown')", [`rejected-${revision}.jpg`]);
-    await db.query('INSERT INTO faces (image_id, face_index, descriptor, model) SELECT MAX(id), 0, ?, ? FROM images', [
-      descriptorToBytes(at(place)),
-      MODEL,
-    ]);
-    const [rows] = await db.query<Row[]>('SELECT MAX(id) AS id FROM faces');
+  return change(async (revision, connection) => {
+    await connection.query("INSERT INTO images (path, status) VALUES (?, 'unknown')", [`rejected-${revision}.jpg`]);
+    await connection.query(
+      'INSERT INTO faces (image_id, face_index, descriptor, model) SELECT MAX(id), 0, ?, ? FROM images',
+      [descriptorToBytes(at(place)), MODEL],
+    );
+    const [rows] = await connection.query<Row[]>('SELECT MAX(id) AS id FROM faces');
     const faceId: number = rows[0]?.id;
-    await db.query('INSERT INTO face_rejections (person_id, face_id) VALUES (?, ?)', [personId, faceId]);
-    await db.query('UPDATE person SET revision = ? WHERE id = ?', [revision, personId]);
+    await connection.query('INSERT INTO face_rejections (person_id, face_id) VALUES (?, ?)', [personId, faceId]);
+    await connection.query('UPDATE person SET revision = ? WHERE id = ?', [revision, personId]);
     return faceId;
   });
 }
 
 async function clear() {
-  await db.query('UPDATE gallery SET threshold = NULL, revision = revision + 1, threshold_revision = revision');
-  await db.query(
-    'INSERT INTO gallery_removals (revision, person_image_id) SELECT g.revision, pi.id FROM person_images pi, gallery g',
-  );
-  await db.query('DELETE FROM person');
+  await change(async (revision, connection) => {
+    await connection.query('UPDATE gallery SET threshold = NULL, threshold_revision = ?', [revision]);
+    await connection.query('INSERT INTO gallery_removals (revision, person_image_id) SELECT ?, id FROM person_images', [
+      revision,
+    ]);
+    await connection.query('DELETE FROM person');
+  });
 }
 
 beforeAll(async () => {
@@ -182,9 +190,9 @@ describe('Match', () => {
     expect(await namesOf({ descriptor: at(0.1875) })).toEqual([null]);
     expect(await namesOf({ descriptor: at(0.0625) })).toEqual(['Ada']);
     // Even where its descriptor is gone.
-    await change(async (revision) => {
-      await db.query('UPDATE faces SET descriptor = NULL WHERE id = ?', [rejected]);
-      await db.query('UPDATE person SET revision = ? WHERE id = ?', [revision, ada]);
+    await change(async (revision, connection) => {
+      await connection.query('UPDATE faces SET descriptor = NULL WHERE id = ?', [rejected]);
+      await connection.query('UPDATE person SET revision = ? WHERE id = ?', [revision, ada]);
     });
     expect(await namesOf({ descriptor: at(0.1875), faceId: rejected })).toEqual([null]);
     expect(await namesOf({ descriptor: at(0.1875) })).toEqual(['Ada']);
@@ -196,9 +204,13 @@ describe('Match', () => {
     await addPerson('Bo', 3, 0.65);
     const probes = [{ descriptor: at(0.375) }, { descriptor: at(2.375) }, { descriptor: at(0.1875) }];
     expect(await namesOf(...probes)).toEqual([null, 'Bo', 'Ada']);
-    await change((revision) => db.query('UPDATE person SET threshold = NULL, revision = ?', [revision]));
+    await change((revision, connection) =>
+      connection.query('UPDATE person SET threshold = NULL, revision = ?', [revision]),
+    );
     expect(await namesOf(...probes.slice(0, 2))).toEqual(['Ada', null]);
-    await change((revision) => db.query('UPDATE gallery SET threshold = 0.3, threshold_revision = ?', [revision]));
+    await change((revision, connection) =>
+      connection.query('UPDATE gallery SET threshold = 0.3, threshold_revision = ?', [revision]),
+    );
     expect(await namesOf(...probes.slice(0, 2))).toEqual([null, null]);
   });
 
@@ -239,8 +251,8 @@ describe('Match', () => {
   test('a large batch keeps nobody waiting for long', async () => {
     await clear();
     const ada = await addPerson('Ada', 0);
-    await change((revision) =>
-      db.query('INSERT INTO person_images (image_name, person_id, descriptor, model, revision) VALUES ?', [
+    await change((revision, connection) =>
+      connection.query('INSERT INTO person_images (image_name, person_id, descriptor, model, revision) VALUES ?', [
         Array.from({ length: 2_000 }, (_, index) => [
           ...[`many-${index}.jpg`, ada, descriptorToBytes(at(index / 1_000)), MODEL, revision],
         ]),
@@ -282,8 +294,8 @@ describe('Identify with a photo instead of its path', () => {
     const fromFile = await identify('photo.jpg', Buffer.alloc(0));
     const [seen] = fromFile.recognition?.faces ?? [];
     const ada = await addPerson('Ada', 0);
-    await change((revision) =>
-      db.query('UPDATE person_images SET descriptor = ?, revision = ?', [
+    await change((revision, connection) =>
+      connection.query('UPDATE person_images SET descriptor = ?, revision = ?', [
         descriptorToBytes(seen?.descriptor ?? []),
         revision,
       ]),
