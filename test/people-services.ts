@@ -67,10 +67,9 @@ export async function startPeopleServices(): Promise<PeopleServices> {
     ...{ ...shared, KNOWN_PEOPLE: known, GALLERY_POLL_MS: '100', RECOGNIZER_WORKERS: '1', LOG_LEVEL: 'debug' },
     GALLERY_SNAPSHOT: snapshot,
   });
-  const receiver = await startService('receiver', { ...shared, MAX_IMAGE_BYTES: '3000000' });
-  const processor = await startService('processor', {
-    ...{ ...shared, RECOGNIZER_ADDRESS: `127.0.0.1:${recognizer.port}` },
-  });
+  const withRecognizer = { ...shared, RECOGNIZER_ADDRESS: `127.0.0.1:${recognizer.port}` };
+  const receiver = await startService('receiver', { ...withRecognizer, MAX_IMAGE_BYTES: '3000000' });
+  const processor = await startService('processor', withRecognizer);
   const db = openDatabase(database.url);
   const url = `http://127.0.0.1:${receiver.port}`;
 
