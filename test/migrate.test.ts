@@ -249,7 +249,7 @@ describe.each(servers)('on $name', ({ url }) => {
     expect(added.map((image) => image.path)).toEqual(paths);
     expect(await images.addImages(paths)).toEqual(added);
     await images.markEnqueued(added.slice(0, 700).map((image) => image.id));
-    const waiting = await images.listNotEnqueued({ minAgeMs: 0, limit: 10_000 });
+    const waiting = (await images.listNotEnqueued({ minAgeMs: 0, limit: 10_000 })).map((row) => row.id);
     expect(waiting.filter((id) => id >= (added[0]?.id ?? 0))).toEqual(added.slice(700).map((image) => image.id));
     expect(await images.listNotEnqueued({ minAgeMs: 3_600_000, limit: 10 })).toEqual([]);
 
