@@ -81,7 +81,9 @@ export async function removeLeftovers(manager: JetStreamManager, names: StreamNa
   const { stream, consumer } = names;
   const subject = anySubject(names);
   let removed = 0;
-  const floor = (await manager.consumers.info(stream, consumer)).ack_floor.stream_seq;
+  const info = manager.consumers.info(stream, consumer);
+  if (!(await exists(info))) return 0;
+  const floor = (await info).ack_floor.stream_seq;
   let seq = (await manager.streams.info(stream)).state.first_seq;
   while (seq <= floor) {
     const message = await findMessageFrom(manager, stream, seq, subject);

@@ -18,7 +18,7 @@ const MAX_MS = 5_000;
 const idSchema = z.number().int().positive();
 const errors = { '4xx': errorReplySchema, '5xx': errorReplySchema };
 
-const filterSchema = z.object({
+const filterSchema = z.strictObject({
   status: z.enum(RETRYABLE_STATUSES).default('failed'),
   reason: z
     .string()
