@@ -9,6 +9,7 @@ export const processingSchema = z.object({
   paused: z.number().int().describe('Of them, those that wait for the recognizer.'),
   unavailableSince: z.iso.datetime().nullable().describe('The recognizer, for the first of them.'),
   nextAttemptAt: z.iso.datetime().nullable().describe('When the first of them tries again.'),
+  nextAttemptInSeconds: z.number().int().nullable(),
   message: z.string().nullable().describe('For people; null when there is nothing to say.'),
 });
 
@@ -19,6 +20,7 @@ export function presentProcessing(summary: Processing, now = Date.now()): z.infe
     ...{ state, processors, paused },
     unavailableSince: unavailableSince?.toISOString() ?? null,
     nextAttemptAt: nextAttemptInMs === null ? null : new Date(now + nextAttemptInMs).toISOString(),
+    nextAttemptInSeconds: nextAttemptInMs === null ? null : Math.ceil(nextAttemptInMs / 1_000),
     message: describe(summary),
   };
 }

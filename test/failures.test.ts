@@ -314,7 +314,7 @@ test('rows of processors that have died are not counted, and removed in the end'
   await insert('dead', 4_000);
   expect((await stats()).processing).toEqual({
     ...{ state: 'stopped', processors: 0, paused: 0, unavailableSince: null, nextAttemptAt: null },
-    message: 'No processor is running.',
+    ...{ nextAttemptInSeconds: null, message: 'No processor is running.' },
   });
   await insert('open', 0);
   expect((await stats()).processing).toMatchObject({ state: 'paused', processors: 1, paused: 1 });
