@@ -181,7 +181,7 @@ describe.skipIf('skip' in installed)('the page in a real browser', () => {
       );
     const banner = page.getByText('Paused: the recognizer is unavailable since');
     await expect.poll(async () => (await open()) && banner.isVisible()).toBe(true);
-    expect(await page.locator('.banner').innerText()).toMatch(/since \d\d:\d\d\. Next try in [34]\d s\./);
+    expect(await page.locator('.banner').innerText()).toMatch(/since \d\d:\d\d\. Next try in \d+ s\./);
     expect(await page.locator('.activity').innerText()).toBe('Paused');
     await page.screenshot({ path: join(screenshots, 'paused.png') });
     await banner.waitFor({ state: 'detached' });

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Counter } from 'prom-client';
 import { z } from 'zod';
+import { messageOf } from '../../lib/errors.ts';
 import type { ImageQueue } from '../../lib/image-queue.ts';
 import { WORK_KINDS, type WorkKind } from '../../lib/image-stream.ts';
 import { readJobState, saveJob } from '../../lib/jobs.ts';
 import type { Metrics } from '../../lib/metrics.ts';
 import { markEnqueued, openOutbox, readDatabaseTime, releaseEnqueued, type WorkTable } from '../../lib/outbox.ts';
 import type { Job, JobContext } from '../../lib/run-jobs.ts';
-import { publish } from '../submit-paths.ts';
 
 export const SWEEP = 'sweep';
 
@@ -64,16 +64,19 @@ async function publishBatch(kind: WorkKind, { queue }: SweepOptions, context: Jo
   const { db, write, log } = context;
   const table = TABLES[kind];
   const waiting = await openOutbox(db, table).listNotEnqueued({ minAgeMs: MIN_AGE_MS, limit: BATCH });
-  const outbox = {
-    markEnqueued: (ids: readonly number[]) =>
-      write(async (connection) => {
-        await markEnqueued(connection, table, ids);
-        await saveJob(connection, SWEEP, { done: ids.length, total: waiting.length, run: 'finished' });
-      }),
-  };
-  const published = await publish(waiting, { outbox, kind, queue, log });
-  if (published > 0) log.info({ published }, `published ${table} that had been waiting for the queue`);
-  return published;
+  if (waiting.length === 0) return 0;
+  const attempts = new Map(waiting.map(({ id, attempt }) => [id, attempt]));
+  const taken = await queue.enqueue([...attempts.keys()], kind, attempts).catch((error: unknown) => {
+    log.debug({ count: waiting.length, table, err: error }, `published later: ${messageOf(error)}`);
+    return [];
+  });
+  if (taken.length === 0) return 0;
+  await write(async (connection) => {
+    await markEnqueued(connection, table, taken);
+    await saveJob(connection, SWEEP, { done: taken.length, total: waiting.length, run: 'finished' });
+  });
+  log.info({ published: taken.length }, `published ${table} that had been waiting for the queue`);
+  return taken.length;
 }
 
 async function releaseLost({ queue }: SweepOptions, context: JobContext): Promise<[WorkTable, number][]> {
