@@ -22,8 +22,10 @@ export function addDeleteImageRoute(app: App, { db, events, roots }: AppOptions)
     async ({ params: { id } }, reply) => {
       const store = { root: roots[0] ?? '' };
       const options = { isUpload, deleteUpload: (path: string) => deleteUpload(path, store) };
-      if (!(await deleteImage(db, id, options))) throw imageNotFound(id);
+      const people = await deleteImage(db, id, options);
+      if (people === null) throw imageNotFound(id);
       events.publish({ kind: 'image.deleted', imageId: id });
+      for (const personId of people) events.publish({ kind: 'person.changed', personId });
       return reply.status(204).send(null);
     },
   );
