@@ -126,14 +126,12 @@ async function decideImages(
   const asked = imageIds.map((id) => probesToMatch(photos.get(id)?.probes ?? []));
   const response = model === null ? null : await matchWhenPossible(batch, model, asked);
   if (model !== null && response === null) return null;
+  const revision = response?.galleryRevision ?? minRevision;
+  const decided = new Map(
+    imageIds.map((id, index) => [id, toDecisions(asked[index] ?? [], response?.photos[index]?.decisions ?? [])]),
+  );
   const statuses = await context.write(async (connection) => {
-    const changed: number[] = [];
-    for (const [index, id] of imageIds.entries()) {
-      const decisions = toDecisions(asked[index] ?? [], response?.photos[index]?.decisions ?? []);
-      const revision = response?.galleryRevision ?? minRevision;
-      const rewritten = await faces.rewriteDecisions(connection, id, model ?? '', revision, decisions);
-      if (rewritten.changed) changed.push(id);
-    }
+    const changed = await faces.rewriteDecisions(connection, model ?? '', revision, decided);
     return readStatuses<ImageStatus>(connection, changed);
   });
   for (const [imageId, status] of statuses) events.publish({ kind: 'image.changed', imageId, status });
