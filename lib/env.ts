@@ -64,6 +64,17 @@ export function port(fallback: number) {
   return integer({ min: 0, max: 65535, fallback });
 }
 
+/** A TCP port that need not be given. */
+export function optionalPort() {
+  const expected = 'a whole number from 0 to 65535';
+  return z
+    .string()
+    .regex(/^\d+$/, expected)
+    .transform(Number)
+    .refine((value) => value <= 65535, expected)
+    .optional();
+}
+
 /** One of a few words; the first is the default. */
 export function choice<const Words extends readonly [string, ...string[]]>(words: Words) {
   return z.enum(words, `one of ${words.join(', ')}`).default(words[0] as Words[number]);

@@ -17,11 +17,13 @@ import type { Faces } from '../lib/faces.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
+import type { Metrics } from '../lib/metrics.ts';
 import { knowCallers } from './caller.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
 import type { RecognizerClient } from './recognizer-client.ts';
 import { addCalibrationRoutes } from './routes/calibration.ts';
 import { addClusterRoutes } from './routes/clusters.ts';
+import { addDeleteImageRoute } from './routes/delete-image.ts';
 import { addEnrolmentRoutes } from './routes/enrolments.ts';
 import { addEventRoute } from './routes/events.ts';
 import { addFacePersonRoutes } from './routes/face-person.ts';
@@ -29,8 +31,10 @@ import { addFaceRoutes } from './routes/faces.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addImageRoutes } from './routes/images.ts';
 import { addJobRoute } from './routes/jobs.ts';
+import { addMetricsRoute } from './routes/metrics.ts';
 import { addPeopleRoutes } from './routes/people.ts';
 import { addPhotoRoute } from './routes/photo.ts';
+import { addRetryRoutes } from './routes/retry.ts';
 import { addSearchRoute } from './routes/search.ts';
 import { addSubmitRoutes } from './routes/submit.ts';
 
@@ -41,6 +45,7 @@ export interface AppOptions {
   readonly queue: ImageQueue;
   readonly events: Events;
   readonly recognizer: RecognizerClient;
+  readonly metrics: Metrics;
   /** Absolute folders that photos may come from. */
   readonly roots: readonly string[];
   /** What is shown at all: bytes of a photo's file, and its width × height. */
@@ -79,8 +84,11 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const addRoutes: FastifyPluginAsyncZod = async (api) => {
     answerWrongMethods(api);
     addHealthRoutes(api, options);
+    addMetricsRoute(api, options);
     addSubmitRoutes(api, options);
     addImageRoutes(api, options);
+    addRetryRoutes(api, options);
+    addDeleteImageRoute(api, options);
     addPhotoRoute(api, options);
     addClusterRoutes(api, options);
     addEventRoute(api, options);

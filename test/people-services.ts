@@ -22,6 +22,7 @@ export interface SeenFace {
 
 export interface PeopleServices {
   readonly db: Database;
+  readonly databaseUrl: string;
   readonly url: string;
   readonly stream: string;
   /** IMAGE_ROOTS: the sample photos as sample1.jpg…, one photo with one face each as a.jpg…, see FACES. */
@@ -82,7 +83,7 @@ export async function startPeopleServices(): Promise<PeopleServices> {
     send(path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
 
   return {
-    ...{ db, url, stream, photos, known, snapshot, recognizer, call },
+    ...{ db, databaseUrl: database.url, url, stream, photos, known, snapshot, recognizer, call },
     upload(path, files, fields = {}) {
       const form = new FormData();
       for (const [name, value] of Object.entries(fields)) form.set(name, value);

@@ -5,13 +5,14 @@ import type { FaceDecision, Faces, ImageProbes, StoredProbe } from '../../lib/fa
 import type { ImageStatus } from '../../lib/images.ts';
 import { probesToMatch, toMatchProbe } from '../../lib/match-probes.ts';
 import { listMarkedImages, readStatuses } from '../../lib/rematch-images.ts';
+import type { JobContext } from '../../lib/run-jobs.ts';
 import type { Decision, MatchResponse } from '../../proto/face.ts';
-import { MatchRefused, type RecognizerClient, RecognizerUnavailable } from '../recognizer-client.ts';
-import type { JobContext } from './run-jobs.ts';
+import { RecognizerUnavailable } from '../circuit-breaker.ts';
+import { MatchRefused, type RecognizerClient } from '../recognizer-client.ts';
 
 export interface DecideAgainOptions {
   readonly faces: Pick<Faces, 'readProbes' | 'rewriteDecisions'>;
-  readonly recognizer: Pick<RecognizerClient, 'match' | 'untilAvailable'>;
+  readonly recognizer: Pick<RecognizerClient, 'match' | 'breaker'>;
   readonly events: Pick<Events, 'publish'>;
 }
 
@@ -173,7 +174,7 @@ async function matchWhenPossible(
     try {
       return await recognizer.match(request);
     } catch (error) {
-      if (error instanceof RecognizerUnavailable) await recognizer.untilAvailable(signal);
+      if (error instanceof RecognizerUnavailable) await recognizer.breaker.untilClosed(signal);
       else if (error instanceof MatchRefused && error.reason === 'behind') await pause(BEHIND_WAIT_MS, signal);
       else if (error instanceof MatchRefused) {
         log.warn({ model, reason: error.reason }, `stored faces wait to be matched again: ${messageOf(error)}`);
