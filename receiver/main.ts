@@ -1,3 +1,4 @@
+import { openApiKeys } from '../lib/api-keys.ts';
 import { openDatabase } from '../lib/database.ts';
 import { openEnrolments } from '../lib/enrolments.ts';
 import { openEvents } from '../lib/events.ts';
@@ -6,6 +7,8 @@ import { openImageQueue } from '../lib/image-queue.ts';
 import { openImages } from '../lib/images.ts';
 import { createLog } from '../lib/log.ts';
 import { loadOrExit, run } from '../lib/run.ts';
+import { openSessions } from '../lib/sessions.ts';
+import { admitSomebody, openAccess } from './access/open-access.ts';
 import { buildApp } from './app.ts';
 import { loadConfig } from './config.ts';
 import { indexPathsOfOlderVersions } from './index-paths.ts';
@@ -15,9 +18,12 @@ import { openRecognizerClient } from './recognizer-client.ts';
 const config = loadOrExit(() => loadConfig(process.env));
 const log = createLog('receiver', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
 
-await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClose, signal }) => {
+await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (life) => {
+  const { onClose, signal } = life;
   const db = openDatabase(config.MYSQL_URL);
   onClose('database', () => db.close());
+  const access = openAccess(config.access, openApiKeys(db), openSessions(db));
+  await admitSomebody(access, { host: config.HOST, log, life });
   const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer } = config;
   const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, log });
   onClose('queue', () => queue.close());
@@ -37,7 +43,8 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   onClose('path index', () => indexing);
 
   const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };
-  const app = await buildApp({ db, images, faces, queue, events, recognizer, roots: config.IMAGE_ROOTS, limits, log });
+  const services = { db, images, faces, queue, events, recognizer, access };
+  const app = await buildApp({ ...services, roots: config.IMAGE_ROOTS, limits, log });
   await app.listen({ host: config.HOST, port: config.RECEIVER_PORT });
   onClose('http', () => app.close());
   log.info({ roots: config.IMAGE_ROOTS }, 'photos are accepted from these folders');
