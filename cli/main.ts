@@ -6,6 +6,7 @@ import { ConfigError } from '../lib/env.ts';
 import { DEFAULT_THRESHOLD } from '../lib/similarity.ts';
 import { type DemoOptions, demo } from './demo.ts';
 import type { EvalOptions } from './eval.ts';
+import { addKeyCommands } from './keys.ts';
 import { LaunchError } from './launch-error.ts';
 import { addPeopleCommands } from './people.ts';
 import { type UpOptions, up } from './up.ts';
@@ -71,6 +72,7 @@ program
   });
 
 addPeopleCommands(program, exitWith);
+addKeyCommands(program, exitWith);
 
 /** A parser of an option that is a number in a range. */
 function parseNumber({ above, upTo, below }: { above: number; upTo?: number; below?: number }) {

@@ -32,11 +32,11 @@ interface Photo {
   readonly reason: { code: string; message: string } | null;
 }
 
-/** The commands `faceflow people …`, which talk to the API at FACEFLOW_URL. */
+/** The commands `faceflow people …`, which talk to the API at FACEFLOW_URL, with the key FACEFLOW_KEY where one is needed. */
 export function addPeopleCommands(program: Command, exitWith: (code: number) => never): void {
   const people = program
     .command('people')
-    .description(`who is known; talks to the API at FACEFLOW_URL (${DEFAULT_URL})`);
+    .description(`who is known; talks to the API at FACEFLOW_URL (${DEFAULT_URL}), with FACEFLOW_KEY`);
   const print = (json: boolean | undefined, value: unknown, text: string) =>
     process.stdout.write(`${json ? JSON.stringify(value) : text}\n`);
 
@@ -195,9 +195,13 @@ class ApiError extends LaunchError {
 async function ask<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
   const url = process.env.FACEFLOW_URL || DEFAULT_URL;
   const given = body === undefined ? {} : { body: body instanceof FormData ? body : JSON.stringify(body) };
-  const response = await fetch(`${url.replace(/\/$/, '')}${path}`, { method, ...given }).catch((error: unknown) => {
-    throw new LaunchError(`Nobody answers at ${url} (FACEFLOW_URL): ${messageOf((error as Error).cause ?? error)}`);
-  });
+  const key = process.env.FACEFLOW_KEY;
+  const headers: Record<string, string> = key ? { authorization: `Bearer ${key}` } : {};
+  const response = await fetch(`${url.replace(/\/$/, '')}${path}`, { method, headers, ...given }).catch(
+    (error: unknown) => {
+      throw new LaunchError(`Nobody answers at ${url} (FACEFLOW_URL): ${messageOf((error as Error).cause ?? error)}`);
+    },
+  );
   const answer = (await response.json()) as Answer & { error?: { code: string; message: string } };
   if (!response.ok) throw new ApiError(answer.error?.code ?? String(response.status), answer.error?.message ?? path);
   return answer;

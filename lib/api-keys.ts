@@ -96,7 +96,8 @@ export function openApiKeys(db: Database): ApiKeys {
       );
       const [row] = rows;
       if (row === undefined) return null;
-      if (row.note_use) await db.write('UPDATE api_keys SET last_used_at = CURRENT_TIMESTAMP(3) WHERE id = ?', [row.id]);
+      if (row.note_use)
+        await db.write('UPDATE api_keys SET last_used_at = CURRENT_TIMESTAMP(3) WHERE id = ?', [row.id]);
       return toKey(row);
     },
 

@@ -139,7 +139,8 @@ async function askGithub(configuration: oauth.Configuration, issuer: URL, token:
 }
 
 function toIdentity(claims: Claims, { issuer, admins, readers }: LoginSettings): Identity {
-  const verified = claims.email_verified === true && typeof claims.email === 'string' ? [claims.email.toLowerCase()] : [];
+  const verified =
+    claims.email_verified === true && typeof claims.email === 'string' ? [claims.email.toLowerCase()] : [];
   const all: Claims = { [VERIFIED_EMAIL]: verified, ...claims };
   const kept = claimsOfRules([...admins, ...readers]).map((claim) => [claim, toTexts(all[claim])] as const);
   const name = [claims.name, claims.email, claims.preferred_username, claims.sub].find(
@@ -149,5 +150,7 @@ function toIdentity(claims: Claims, { issuer, admins, readers }: LoginSettings):
 }
 
 function toTexts(value: unknown): string[] {
-  return [value].flat().flatMap((one) => (one === undefined || one === null || typeof one === 'object' ? [] : [String(one)]));
+  return [value]
+    .flat()
+    .flatMap((one) => (one === undefined || one === null || typeof one === 'object' ? [] : [String(one)]));
 }

@@ -30,9 +30,7 @@ function parsePersonRule(entry: string): PersonRule | null {
   const [, claim, value] = /^([\w.:/-]+)=(.+)$/.exec(entry) ?? [];
   if (claim !== undefined && value !== undefined) return { kind: 'claim', claim, value };
   if (/^@[^@\s]+$/.test(entry)) return { kind: 'domain', domain: entry.toLowerCase() };
-  return /^[^@\s]+@[^@\s]+$/.test(entry)
-    ? { kind: 'claim', claim: VERIFIED_EMAIL, value: entry.toLowerCase() }
-    : null;
+  return /^[^@\s]+@[^@\s]+$/.test(entry) ? { kind: 'claim', claim: VERIFIED_EMAIL, value: entry.toLowerCase() } : null;
 }
 
 /** The claims that rules look at: no other is kept of anybody. */

@@ -54,6 +54,7 @@ export function isFromThisMachine(peer: string | undefined, headers: Headers): b
 
 /** The page's server forwards under its own name, and says here what it was asked for. */
 function hostsOf({ host, 'x-forwarded-host': forwarded }: Headers): string[] {
-  return [host, forwarded].flatMap((value) => (value === undefined ? [] : String(value).split(',')))
+  return [host, forwarded]
+    .flatMap((value) => (value === undefined ? [] : String(value).split(',')))
     .map((value) => value.trim().toLowerCase());
 }

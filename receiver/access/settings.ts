@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
-import { choice, ConfigError, integer } from '../../lib/env.ts';
+import { ConfigError, choice, integer } from '../../lib/env.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { type PersonRule, parsePersonRules } from './person-roles.ts';
 import { isLoopback } from './same-site.ts';
@@ -129,7 +129,8 @@ function toLoginSettings(config: AccessConfig) {
     if (url?.protocol === 'http:' && !isLoopback(url.hostname))
       problems.push(`${url === issuer ? 'OIDC_ISSUER' : 'PUBLIC_URL'}: logging in needs https beyond this machine`);
   }
-  if (config.OIDC_CLIENT_ID === undefined) problems.push('OIDC_CLIENT_ID: logging in needs it; the provider gave it to you');
+  if (config.OIDC_CLIENT_ID === undefined)
+    problems.push('OIDC_CLIENT_ID: logging in needs it; the provider gave it to you');
   if (config.OIDC_ADMINS.length + config.OIDC_READERS.length === 0)
     problems.push('OIDC_ADMINS, OIDC_READERS: nobody who logs in could do anything; name somebody in one of them');
   const clientSecret = readClientSecret(config, problems);

@@ -39,7 +39,12 @@ export function addKeyRoutes(app: App, { access }: { access: AccessControl }): v
         description: 'The key stands in this answer and nowhere else: only its hash is kept.',
         tags: ['access'],
         body: z.object({
-          name: z.string().trim().min(1).max(100).regex(/^\P{Cc}*$/u, 'no control characters'),
+          name: z
+            .string()
+            .trim()
+            .min(1)
+            .max(100)
+            .regex(/^\P{Cc}*$/u, 'no control characters'),
           roles: z.array(z.enum(KEY_ROLES)).min(1),
           expiresAt: z.iso.datetime().nullable().optional(),
         }),
@@ -77,7 +82,15 @@ export function addKeyRoutes(app: App, { access }: { access: AccessControl }): v
   );
 }
 
-function presentKey({ id, name, roles, createdAt, expiresAt, revokedAt, lastUsedAt }: ApiKey): z.infer<typeof keySchema> {
+function presentKey({
+  id,
+  name,
+  roles,
+  createdAt,
+  expiresAt,
+  revokedAt,
+  lastUsedAt,
+}: ApiKey): z.infer<typeof keySchema> {
   return {
     ...{ id, name, roles: [...roles] },
     createdAt: createdAt.toISOString(),

@@ -17,7 +17,12 @@ const attemptSchema = z.object({
 
 const sessionSchema = z.object({
   caller: z
-    .object({ kind: z.enum(['local', 'key', 'user']), id: z.string(), name: z.string(), roles: z.array(z.enum(KEY_ROLES)) })
+    .object({
+      kind: z.enum(['local', 'key', 'user']),
+      id: z.string(),
+      name: z.string(),
+      roles: z.array(z.enum(KEY_ROLES)),
+    })
     .nullable()
     .describe('Null: nobody is known by this request.'),
   login: z.object({ provider: z.string(), url: z.string() }).nullable().describe('Null: nobody can log in here.'),
@@ -66,10 +71,12 @@ function addLoginRoutes(app: App, access: AccessControl): void {
       },
     },
     async (request, reply) => {
-      const { url, attempt } = await needed(provider).begin(ownPath(request.query.returnTo)).catch((error: unknown) => {
-        request.log.warn({ reason: messageOf(error) }, 'the login provider does not answer');
-        return { url: troublePage('unavailable'), attempt: undefined };
-      });
+      const { url, attempt } = await needed(provider)
+        .begin(ownPath(request.query.returnTo))
+        .catch((error: unknown) => {
+          request.log.warn({ reason: messageOf(error) }, 'the login provider does not answer');
+          return { url: troublePage('unavailable'), attempt: undefined };
+        });
       if (attempt) cookies.setLogin(reply, Buffer.from(JSON.stringify(attempt)).toString('base64url'));
       return reply.header('cache-control', 'no-store').redirect(String(url));
     },
@@ -77,7 +84,13 @@ function addLoginRoutes(app: App, access: AccessControl): void {
 
   app.get(
     '/v1/login/callback',
-    { schema: { summary: 'Where the provider leads back to', tags: ['access'], response: { 302: z.null(), '4xx': errorReplySchema } } },
+    {
+      schema: {
+        summary: 'Where the provider leads back to',
+        tags: ['access'],
+        response: { 302: z.null(), '4xx': errorReplySchema },
+      },
+    },
     async (request, reply) => {
       const query = new URL(request.url, 'http://receiver').searchParams;
       cookies.clearLogin(reply);
@@ -132,7 +145,8 @@ function addLogoutRoute(app: App, { cookies, sessions, callers }: AccessControl)
 }
 
 function needed(provider: LoginProvider | undefined): LoginProvider {
-  if (provider === undefined) throw new HttpError(404, 'login_not_set_up', 'Nobody can log in here: OIDC_ISSUER is not set.');
+  if (provider === undefined)
+    throw new HttpError(404, 'login_not_set_up', 'Nobody can log in here: OIDC_ISSUER is not set.');
   return provider;
 }
 
