@@ -55,7 +55,7 @@ function describeOrigin({ id, headers, socket }: FastifyRequest): Record<string,
   return {
     'x-request-id': id,
     'x-forwarded-for': before === undefined ? from : `${before}, ${from}`,
-    'x-forwarded-host': String(headers['x-forwarded-host'] ?? headers.host),
+    'x-forwarded-host': String(headers['x-forwarded-host'] ?? headers.host ?? ''),
   };
 }
 

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { request } from 'node:http';
+import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -316,39 +317,37 @@ function balance(ports: readonly number[]): Promise<LocalServer> {
 /** As GitHub Enterprise Server answers (https://docs.github.com/apps/oauth-apps): no discovery, no ID token. */
 function startGithubLike(): Promise<LocalServer> {
   let challenge = '';
+  const json = (response: ServerResponse, body: unknown) => {
+    response.setHeader('content-type', 'application/json; charset=utf-8').end(JSON.stringify(body));
+  };
+  const authorize = (query: URLSearchParams, response: ServerResponse) => {
+    challenge = query.get('code_challenge') ?? '';
+    const back = new URL(query.get('redirect_uri') ?? '');
+    back.search = String(new URLSearchParams({ code: 'c0de', state: query.get('state') ?? '' }));
+    response.writeHead(302, { location: back.href }).end();
+  };
+  const exchange = async (incoming: IncomingMessage, response: ServerResponse) => {
+    const form = new URLSearchParams(await text(incoming));
+    const proof = createHash('sha256')
+      .update(form.get('code_verifier') ?? '')
+      .digest('base64url');
+    const good = proof === challenge && form.get('client_secret') === SECRET && form.get('code') === 'c0de';
+    // GitHub answers errors with 200.
+    const granted = { access_token: 'gho_x', scope: 'read:user', token_type: 'bearer' };
+    json(response, good ? granted : { error: 'bad_verification_code' });
+  };
+  const things: Record<string, unknown> = {
+    '/api/v3/user': { id: 583_231, login: 'octocat', name: 'The Octocat', email: null },
+    '/api/v3/user/emails': [
+      { email: 'Octo@example.org', verified: true, primary: true },
+      { email: 'unverified@example.org', verified: false, primary: false },
+    ],
+  };
   return listenLocally(async (incoming, response) => {
     const { pathname, searchParams } = new URL(incoming.url ?? '/', 'http://github');
-    const json = (body: unknown, status = 200) => {
-      response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
-      response.end(JSON.stringify(body));
-    };
-    if (pathname === '/login/oauth/authorize') {
-      challenge = searchParams.get('code_challenge') ?? '';
-      const back = new URL(searchParams.get('redirect_uri') ?? '');
-      back.search = String(new URLSearchParams({ code: 'c0de', state: searchParams.get('state') ?? '' }));
-      response.writeHead(302, { location: back.href }).end();
-      return;
-    }
-    if (pathname === '/login/oauth/access_token') {
-      const chunks: Buffer[] = [];
-      for await (const chunk of incoming) chunks.push(chunk as Buffer);
-      const form = new URLSearchParams(Buffer.concat(chunks).toString());
-      const proof = createHash('sha256')
-        .update(form.get('code_verifier') ?? '')
-        .digest('base64url');
-      const good = proof === challenge && form.get('client_secret') === SECRET && form.get('code') === 'c0de';
-      // GitHub answers errors with 200.
-      json(
-        good ? { access_token: 'gho_x', scope: 'read:user', token_type: 'bearer' } : { error: 'bad_verification_code' },
-      );
-      return;
-    }
-    if (incoming.headers.authorization?.toLowerCase() !== 'bearer gho_x') json({ message: 'Bad credentials' }, 401);
-    else if (pathname === '/api/v3/user') json({ id: 583_231, login: 'octocat', name: 'The Octocat', email: null });
-    else
-      json([
-        { email: 'Octo@example.org', verified: true, primary: true },
-        { email: 'unverified@example.org', verified: false, primary: false },
-      ]);
+    if (pathname === '/login/oauth/authorize') authorize(searchParams, response);
+    else if (pathname === '/login/oauth/access_token') await exchange(incoming, response);
+    else if (incoming.headers.authorization?.toLowerCase() === 'bearer gho_x') json(response, things[pathname]);
+    else response.writeHead(401).end();
   });
 }

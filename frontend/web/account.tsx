@@ -20,7 +20,8 @@ export function Account() {
       </p>
     );
   }
-  if (!session?.login || session.caller?.kind === 'key') return null;
+  // Who is not known finds the way in where the table would be.
+  if (!session?.login || session.caller?.kind !== 'local') return null;
   return (
     <p className="account">
       <a className="button" href={loginUrl(session.login)}>

@@ -149,7 +149,7 @@ function assertMayCall(caller: Caller, access: Access, { login }: AccessSettings
 function endWhenRevoked(reply: FastifyReply, credential: Credential, access: Access, { callers }: GuardOptions): void {
   const asking = setInterval(async () => {
     // While the database cannot be asked, what was allowed goes on.
-    const caller = await callers.find(credential).catch(() => undefined);
+    const caller = callers.remember(credential) ?? (await callers.find(credential).catch(() => undefined));
     if (caller === null || (caller !== undefined && !mayCall(access, caller.roles))) reply.raw.destroy();
   }, ASK_AGAIN_MS);
   reply.raw.once('close', () => clearInterval(asking));

@@ -27,7 +27,7 @@ export function openAccess(settings: AccessSettings, keys: ApiKeys, sessions: Se
 }
 
 /** Nobody can come in, and nobody will: the message says what to do. */
-class NobodyMayCome extends Error {}
+export class NobodyMayCome extends Error {}
 
 const TRY_AGAIN_MS = 2_000;
 
@@ -42,7 +42,7 @@ export async function admitSomebody(
   { host, log, life }: { host: string; log: Log; life: Pick<Life, 'fail' | 'onClose' | 'signal'> },
 ): Promise<void> {
   try {
-    await assertSomebodyMayCome(access, host);
+    await assertSomebodyMayCome(access.settings, access.keys, host);
   } catch (error) {
     if (error instanceof NobodyMayCome) throw error;
     log.warn({ err: error }, `keys cannot be read yet: ${messageOf(error)}`);
@@ -54,7 +54,7 @@ export async function admitSomebody(
 async function keepTrying(access: AccessControl, host: string, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
-      return await assertSomebodyMayCome(access, host);
+      return await assertSomebodyMayCome(access.settings, access.keys, host);
     } catch (error) {
       if (error instanceof NobodyMayCome) throw error;
     }
@@ -62,7 +62,8 @@ async function keepTrying(access: AccessControl, host: string, signal: AbortSign
   }
 }
 
-async function assertSomebodyMayCome({ settings, keys }: AccessControl, host: string): Promise<void> {
+/** @throws NobodyMayCome, or an error of the database */
+export async function assertSomebodyMayCome(settings: AccessSettings, keys: ApiKeys, host: string): Promise<void> {
   for (const hash of settings.adminKeyHashes) await keys.adoptAdminKey(hash);
   if (settings.anonymous !== 'nobody' || settings.login !== undefined || (await keys.hasUsableKey())) return;
   throw new NobodyMayCome(

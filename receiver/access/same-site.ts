@@ -37,18 +37,22 @@ export function isCrossSite(method: string, headers: Headers, trusted: ReadonlyS
  * stranger's page and this server are then one site). Addresses and private names cannot be.
  */
 export function isForeignName(headers: Headers, publicHost: string | undefined): boolean {
-  return hostsOf(headers).some((host) => {
-    if (host === publicHost || !URL.canParse(`http://${host}`)) return host !== publicHost;
-    const { hostname } = new URL(`http://${host}`);
-    const bare = hostname.replace(/^\[(.*)\]$/, '$1');
-    return !(ipaddr.isValid(bare) || !hostname.includes('.') || PRIVATE_NAME.test(hostname));
-  });
+  return hostsOf(headers).some((host) => host !== publicHost && !isPrivateHost(host));
+}
+
+function isPrivateHost(host: string): boolean {
+  if (!URL.canParse(`http://${host}`)) return false;
+  const { hostname } = new URL(`http://${host}`);
+  const isAddress = ipaddr.isValid(hostname.replace(/^\[(.*)\]$/, '$1'));
+  return isAddress || !hostname.includes('.') || PRIVATE_NAME.test(hostname);
 }
 
 /** Whether a request began on this machine, as far as every proxy on its way tells. */
 export function isFromThisMachine(peer: string | undefined, headers: Headers): boolean {
-  const { 'x-forwarded-for': forwarded, 'x-real-ip': real } = headers;
-  const told = [forwarded, real].flatMap((value) => (value === undefined ? [] : String(value).split(',')));
+  const { forwarded, 'x-forwarded-for': through, 'x-real-ip': real } = headers;
+  // RFC 7239, which hides addresses as often as not.
+  if (forwarded !== undefined) return false;
+  const told = [through, real].flatMap((value) => (value === undefined ? [] : String(value).split(',')));
   return [peer ?? '', ...told].every((address) => isLoopback(address.trim()));
 }
 
