@@ -17,7 +17,7 @@ const PROJECT = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '..' : '
 
 /**
  * Does something with the database that `npm start` would use here: that of MYSQL_URL, else the private one of DATA_DIR,
- * which is started for as long as this takes unless it runs. Its schema is up to date.
+ * which, unless it runs, is started for as long as this takes, and made where there is none yet.
  *
  * @throws LaunchError that says what to do
  */
@@ -27,15 +27,18 @@ export async function withDatabase<Result>(work: (db: Database) => Promise<Resul
   const running = mysqlUrl ?? (await findRunningDatabase(dataFolder));
   if (running === undefined) return withPrivateDatabase(dataFolder, work);
   return workOn(running, work).catch((error: unknown) => {
+    const { code } = error as { code?: unknown };
+    if (code === 'ER_NO_SUCH_TABLE') {
+      throw new LaunchError('The database has not been set up yet: npm start does it, or node dist/sql/main.js');
+    }
     // Of the network, of TLS, or of the server itself: the rest is a mistake of ours.
-    if (!('code' in (error as object))) throw error;
+    if (typeof code !== 'string') throw error;
     throw new LaunchError(`The database cannot be used: ${messageOf(error)} (MYSQL_URL says which)`);
   });
 }
 
 async function workOn<Result>(url: string, work: (db: Database) => Promise<Result>): Promise<Result> {
-  await migrate(url);
-  const db = openDatabase(url);
+  const db = openDatabase(url, { connections: 1 });
   return work(db).finally(() => db.close());
 }
 
@@ -72,7 +75,9 @@ async function withPrivateDatabase<Result>(
       const options = { onLine: () => {}, onEvent: () => {}, keepOpen: lock.keepOpen };
       return { url, supervised: await supervise(program, options) };
     });
-    return await workOn(server.url, work).finally(() => server.supervised.stop());
+    return await migrate(server.url)
+      .then(() => workOn(server.url, work))
+      .finally(() => server.supervised.stop());
   } finally {
     lock.release();
   }
