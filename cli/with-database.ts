@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Database, openDatabase } from '../lib/database.ts';
-import { messageOf } from '../lib/errors.ts';
+import { messageOf, PermanentError } from '../lib/errors.ts';
 import { migrate } from '../sql/migrate.ts';
 import { chooseCacheFolder } from './cache-folder.ts';
 import { lockDataFolder } from './data-folder-lock.ts';
@@ -27,6 +27,7 @@ export async function withDatabase<Result>(work: (db: Database) => Promise<Resul
   const running = mysqlUrl ?? (await findRunningDatabase(dataFolder));
   if (running === undefined) return withPrivateDatabase(dataFolder, work);
   return workOn(running, work).catch((error: unknown) => {
+    if (error instanceof PermanentError) throw error;
     const { code } = error as { code?: unknown };
     if (code === 'ER_NO_SUCH_TABLE') {
       throw new LaunchError('The database has not been set up yet: npm start does it, or node dist/sql/main.js');

@@ -20,18 +20,21 @@ export class HttpError extends Error {
   readonly code: string;
   /** For the header Retry-After. */
   readonly retryAfterSeconds: number | undefined;
+  /** Whether the same request may succeed later; by default from 500 on. */
+  readonly retryable: boolean;
 
   constructor(
     status: number,
     code: string,
     message: string,
-    options: { cause?: unknown; retryAfterSeconds?: number } = {},
+    options: { cause?: unknown; retryAfterSeconds?: number; retryable?: boolean } = {},
   ) {
     super(message, options);
     this.name = 'HttpError';
     this.status = status;
     this.code = code;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.retryable = options.retryable ?? status >= 500;
   }
 }
 
@@ -67,11 +70,11 @@ const CODE_OF_FASTIFY: Readonly<Record<string, string>> = {
 };
 
 export function toApiError(error: unknown, requestId: string): { status: number; body: ApiError } {
-  const answer = (status: number, code: string, message: string) => ({
+  const answer = (status: number, code: string, message: string, retryable = status >= 500) => ({
     status,
-    body: { code, message, requestId, retryable: status >= 500 || status === 429 },
+    body: { code, message, requestId, retryable },
   });
-  if (error instanceof HttpError) return answer(error.status, error.code, error.message);
+  if (error instanceof HttpError) return answer(error.status, error.code, error.message, error.retryable);
   if (error instanceof PermanentError) return answer(STATUS_OF_CODE[error.code] ?? 400, error.code, error.message);
   if (hasZodFastifySchemaValidationErrors(error)) {
     const problems = error.validation.map((issue) => `${issue.instancePath.slice(1) || 'body'}: ${issue.message}`);

@@ -292,6 +292,16 @@ describe('keys', () => {
     });
   });
 
+  test('faceflow keys also works on the private database of a folder, while nothing runs there', async () => {
+    const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+    const { PATH, HOME, XDG_CACHE_HOME } = process.env;
+    const env = { PATH, HOME, ...(XDG_CACHE_HOME ? { XDG_CACHE_HOME } : {}), DATA_DIR: join(folder, 'private') };
+    const faceflow = (...args: string[]) => promisify(execFile)(process.execPath, [main, 'keys', ...args], { env });
+    expect((await faceflow('add', 'first', '--role', 'admin')).stdout).toMatch(/^ff_\S{43}\n$/);
+    expect((await faceflow('list')).stdout).toMatch(/^1\tfirst\tadmin\tnever used\n$/);
+    await expect(faceflow('revoke', '7')).rejects.toMatchObject({ stderr: expect.stringMatching(/There is no key 7/) });
+  });
+
   test('none is ever in the log', () => {
     for (const key of Object.values(keyOf)) expect(closed.log()).not.toContain(key.slice(3, 20));
   });

@@ -102,7 +102,8 @@ function createLimit(app: FastifyInstance, options: GuardOptions) {
     const result = await check(request);
     if (result.isAllowed || !result.isExceeded) return;
     const message = `More than ${settings.ratePerMinute} requests in a minute. Wait, and send many photos in one request.`;
-    throw new HttpError(429, 'rate_limited', message, { retryAfterSeconds: Math.max(1, result.ttlInSeconds) });
+    const retryAfterSeconds = Math.max(1, result.ttlInSeconds);
+    throw new HttpError(429, 'rate_limited', message, { retryAfterSeconds, retryable: true });
   };
 }
 

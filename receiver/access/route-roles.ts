@@ -54,6 +54,7 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'POST /v1/enrolments': ADMIN,
   'GET /v1/enrolments/:batch': READ,
   'GET /v1/enrolments/:batch/photos': READ,
+  'POST /v1/enrolments/:batch/retry': ADMIN,
 
   'GET /v1/clusters': READ,
   'GET /v1/clusters/:id': READ,
@@ -66,6 +67,13 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'GET /v1/calibration/preview': READ,
   'PUT /v1/calibration': ADMIN,
 
+  'GET /v1/models': READ,
+  'GET /v1/models/:name/comparison': READ,
+  'POST /v1/models/:name/prepare': ADMIN,
+  'POST /v1/models/:name/activate': ADMIN,
+  'DELETE /v1/models/:name': ADMIN,
+
+  'GET /v1/audit': ADMIN,
   'GET /v1/keys': ADMIN,
   'POST /v1/keys': ADMIN,
   'DELETE /v1/keys/:id': ADMIN,
