@@ -10,6 +10,7 @@ import { addClientCommands } from './client/commands.ts';
 import { addPeopleCommands } from './client/people.ts';
 import { type DemoOptions, demo } from './demo.ts';
 import type { EvalOptions } from './eval.ts';
+import { addKeyCommands } from './keys.ts';
 import { LaunchError } from './launch-error.ts';
 import { parseCount, parseNumber } from './parse-options.ts';
 import { type UpOptions, up } from './up.ts';
@@ -77,6 +78,7 @@ program
 addClientCommands(program, exitWith);
 addPeopleCommands(program, exitWith);
 addClusterCommands(program, exitWith);
+addKeyCommands(program, exitWith);
 
 program
   .command('doctor')

@@ -13,7 +13,7 @@ export class ConfigError extends Error {
  * Reads the keys of `shape` from an environment. An empty value counts as absent, as in `KEY= command`.
  *
  * @throws ConfigError that names every bad key at once, with what was expected and what was found. Values of keys that
- *   may hold a password (`*_URL`) are not repeated.
+ *   may hold a secret (`*_URL`, `*_HASH`) are not repeated.
  */
 export function readEnv<Shape extends z.ZodRawShape>(
   environment: NodeJS.ProcessEnv,
@@ -29,7 +29,7 @@ export function readEnv<Shape extends z.ZodRawShape>(
       const found =
         value === undefined
           ? 'it is not set'
-          : key.endsWith('_URL')
+          : /_(URL|HASH)$/.test(key)
             ? 'found something else'
             : `found ${JSON.stringify(value)}`;
       return `${key}: expected ${issue.message}; ${found}`;

@@ -1,3 +1,4 @@
+import { openApiKeys } from '../lib/api-keys.ts';
 import { openDatabase } from '../lib/database.ts';
 import { openEvents } from '../lib/events.ts';
 import { openFaces } from '../lib/faces.ts';
@@ -7,6 +8,8 @@ import { createLog } from '../lib/log.ts';
 import { createLeaderGauge, createMetrics } from '../lib/metrics.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { runJobs } from '../lib/run-jobs.ts';
+import { openSessions } from '../lib/sessions.ts';
+import { admitSomebody, openAccess } from './access/open-access.ts';
 import { buildApp } from './app.ts';
 import { loadConfig } from './config.ts';
 import { indexPathsOfOlderVersions } from './index-paths.ts';
@@ -18,9 +21,12 @@ import { openRecognizerClient } from './recognizer-client.ts';
 const config = loadOrExit(() => loadConfig(process.env));
 const log = createLog('receiver', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
 
-await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClose, signal }) => {
+await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (life) => {
+  const { onClose, signal } = life;
   const db = openDatabase(config.MYSQL_URL);
   onClose('database', () => db.close());
+  const access = openAccess(config.access, openApiKeys(db), openSessions(db));
+  await admitSomebody(access, { host: config.HOST, log, life });
   const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer } = config;
   const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, log });
   onClose('queue', () => queue.close());
@@ -44,8 +50,8 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   onClose('path index', () => indexing);
 
   const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };
-  const roots = config.IMAGE_ROOTS;
-  const app = await buildApp({ db, images, faces, queue, events, recognizer, metrics, roots, limits, log });
+  const services = { db, images, faces, queue, events, recognizer, metrics, access };
+  const app = await buildApp({ ...services, roots: config.IMAGE_ROOTS, limits, log });
   await app.listen({ host: config.HOST, port: config.RECEIVER_PORT });
   onClose('http', () => app.close());
   log.info({ roots: config.IMAGE_ROOTS }, 'photos are accepted from these folders');

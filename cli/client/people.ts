@@ -30,11 +30,11 @@ interface Photo {
   readonly reason: { code: string; message: string } | null;
 }
 
-/** The commands `faceflow people …`, which talk to the API at FACEFLOW_URL. */
+/** The commands `faceflow people …`, which talk to the API at FACEFLOW_URL, with the key FACEFLOW_KEY where one is needed. */
 export function addPeopleCommands(program: Command, exitWith: (code: number) => never): void {
   const people = program
     .command('people')
-    .description(`who is known; talks to the API at FACEFLOW_URL (${DEFAULT_URL})`);
+    .description(`who is known; talks to the API at FACEFLOW_URL (${DEFAULT_URL}), with FACEFLOW_KEY`);
   people
     .command('list')
     .argument('[part]', 'part of the name')

@@ -36,6 +36,7 @@ export function addEventRoute(app: App, { events }: Pick<AppOptions, 'events'>):
     {
       // A HEAD would never end.
       exposeHeadRoute: false,
+      config: { staysOpen: true },
       schema: {
         summary: 'What happens, as it happens',
         description,
