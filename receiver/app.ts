@@ -19,7 +19,9 @@ import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import { knowCallers } from './caller.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
+import { honourIdempotencyKeys } from './idempotency.ts';
 import type { RecognizerClient } from './recognizer-client.ts';
+import { addAuditRoute } from './routes/audit.ts';
 import { addCalibrationRoutes } from './routes/calibration.ts';
 import { addClusterRoutes } from './routes/clusters.ts';
 import { addEnrolmentRoutes } from './routes/enrolments.ts';
@@ -64,6 +66,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setSerializerCompiler(serializerCompiler);
   answerErrors(app);
   knowCallers(app);
+  tellRequestIds(app);
+  honourIdempotencyKeys(app, options);
   parseEveryBodyAsJson(app);
   closeUnusedConnections(app);
   // Whoever stores an upload counts its bytes, and reads the rest of the form all the same.
@@ -91,9 +95,17 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addFacePersonRoutes(api, options);
     addSearchRoute(api, options);
     addCalibrationRoutes(api, options);
+    addAuditRoute(api, options);
   };
   await app.register(addRoutes);
   return app;
+}
+
+/** The audit tells of requests by their ids. */
+function tellRequestIds(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
 }
 
 /**
