@@ -68,31 +68,42 @@ export async function claimOperation(
     .update(JSON.stringify([caller, key]))
     .digest();
   const operation: Operation = { id, claim: randomUUID(), seal: deriveSeal(key, id), fingerprint, steps: 0 };
-  await db.write(`DELETE FROM idempotency_keys WHERE id = ? AND ${EXPIRED}`, [id]);
+  // Read first: whoever works on it may hold a lock on the row.
+  const found = await readClaim(db, operation);
+  if (found?.expired === 1) await db.write(`DELETE FROM idempotency_keys WHERE id = ? AND ${EXPIRED}`, [id]);
+  else if (found !== undefined) return takeOver(db, operation, found);
   const inserted = await db.write(
     `INSERT IGNORE INTO idempotency_keys (id, fingerprint, claim, claimed_until) VALUES (?, ?, ?, ${UNTIL})`,
     [id, fingerprint, operation.claim],
   );
   if (inserted.affectedRows === 1) return { kind: 'mine', operation };
+  const other = await readClaim(db, operation);
+  return other === undefined ? { kind: 'running', fingerprint: null } : takeOver(db, operation, other);
+}
+
+async function readClaim(db: Queryable, { id }: Operation): Promise<Row | undefined> {
   const [rows] = await db.query<Row[]>(
-    `SELECT fingerprint, claim, status, answer, claimed_until < CURRENT_TIMESTAMP(3) AS abandoned
+    `SELECT fingerprint, claim, status, answer, claimed_until < CURRENT_TIMESTAMP(3) AS abandoned, ${EXPIRED} AS expired
        FROM idempotency_keys WHERE id = ?`,
     [id],
   );
-  const row = rows[0];
-  // It went between the two statements; whoever asks again finds nothing, and does it.
-  if (row === undefined) return { kind: 'running', fingerprint: null };
-  if (row.status !== null) {
-    return { kind: 'answered', fingerprint: row.fingerprint, answer: unsealAnswer(operation.seal, row) };
+  return rows[0];
+}
+
+async function takeOver(db: Database, operation: Operation, found: Row): Promise<Claim> {
+  if (found.status !== null) {
+    return { kind: 'answered', fingerprint: found.fingerprint, answer: unsealAnswer(operation.seal, found) };
   }
-  const isOther = fingerprint !== null && row.fingerprint !== null && !fingerprint.equals(row.fingerprint);
-  if (isOther || row.abandoned !== 1) return { kind: 'running', fingerprint: row.fingerprint };
+  const { id, claim, fingerprint } = operation;
+  const running = { kind: 'running', fingerprint: found.fingerprint } as const;
+  const isOther = fingerprint !== null && found.fingerprint !== null && !fingerprint.equals(found.fingerprint);
+  if (isOther || found.abandoned !== 1) return running;
   const taken = await db.write(
     `UPDATE idempotency_keys SET claim = ?, claimed_until = ${UNTIL}
       WHERE id = ? AND claim = ? AND status IS NULL AND claimed_until < CURRENT_TIMESTAMP(3)`,
-    [operation.claim, id, row.claim],
+    [claim, id, found.claim],
   );
-  return taken.affectedRows === 1 ? { kind: 'mine', operation } : { kind: 'running', fingerprint: row.fingerprint };
+  return taken.affectedRows === 1 ? { kind: 'mine', operation } : running;
 }
 
 /** Says that the claim's holder lives; call it every RENEW_EVERY_MS. */
