@@ -11,7 +11,7 @@ import {
   type StoredAnswer,
   storeAnswer,
 } from '../lib/idempotency.ts';
-import { HttpError } from './errors.ts';
+import { HttpError, toApiError } from './errors.ts';
 import { fingerprintJson, fingerprintParts } from './fingerprint.ts';
 
 declare module 'fastify' {
@@ -66,18 +66,29 @@ export function honourIdempotencyKeys(app: FastifyInstance, { db }: { db: Databa
   app.addHook('onSend', async (request, reply, payload) => {
     const { operation } = request;
     if (operation === null) return payload;
-    // Should storing fail, this runs again for the error.
-    request.operation = null;
     clearInterval(renewing.get(operation));
-    const answer = toStoredAnswer(reply, payload);
-    if (answer !== null && operation.fingerprint !== null) await storeAnswer(db, operation, answer);
-    else {
-      await releaseClaim(db, operation).catch((error: unknown) => {
-        request.log.debug({ err: error }, `a claim runs out by itself: ${messageOf(error)}`);
-      });
+    try {
+      const answer = toStoredAnswer(reply, payload);
+      if (answer !== null && operation.fingerprint !== null) {
+        await storeAnswer(db, operation, answer);
+        return payload;
+      }
+    } catch (error) {
+      return answerInstead(request, reply, error);
     }
+    await releaseClaim(db, operation).catch((error: unknown) => {
+      request.log.debug({ err: error }, `a claim runs out by itself: ${messageOf(error)}`);
+    });
     return payload;
   });
+}
+
+/** What could not be stored must not be told. (Fastify asks its error handler once only, and it may have been asked.) */
+function answerInstead(request: FastifyRequest, reply: FastifyReply, error: unknown): string {
+  const { status, body } = toApiError(error, request.id);
+  if (status >= 500) request.log.error({ err: error, requestId: request.id }, messageOf(error));
+  reply.status(status).header('content-type', 'application/json; charset=utf-8').removeHeader('location');
+  return JSON.stringify({ error: body });
 }
 
 function takesKeys({ method, url, schema }: Pick<RouteOptions, 'method' | 'url'> & { schema?: unknown }): boolean {
