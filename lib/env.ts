@@ -9,11 +9,13 @@ export class ConfigError extends Error {
   }
 }
 
+const SECRET_KEY = /_URL$|SECRET|PASSWORD|TOKEN|PASSPHRASE/;
+
 /**
  * Reads the keys of `shape` from an environment. An empty value counts as absent, as in `KEY= command`.
  *
  * @throws ConfigError that names every bad key at once, with what was expected and what was found. Values of keys that
- *   may hold a secret (`*_URL`, `*_HASH`) are not repeated.
+ *   may hold a secret (`*_URL`, `*_HASH`, `*SECRET*`…) are not repeated.
  */
 export function readEnv<Shape extends z.ZodRawShape>(
   environment: NodeJS.ProcessEnv,
@@ -29,7 +31,7 @@ export function readEnv<Shape extends z.ZodRawShape>(
       const found =
         value === undefined
           ? 'it is not set'
-          : /_(URL|HASH)$/.test(key)
+          : SECRET_KEY.test(key)
             ? 'found something else'
             : `found ${JSON.stringify(value)}`;
       return `${key}: expected ${issue.message}; ${found}`;

@@ -1,3 +1,4 @@
+import { type Actor, recordAudit } from './audit.ts';
 import {
   type Database,
   descriptorFromBytes,
@@ -115,7 +116,7 @@ export async function removeReferences(
  *
  * @throws PermanentError `person_not_found` or `reference_not_found`
  */
-export function removeReference(db: Database, personId: number, referenceId: number): Promise<void> {
+export function removeReference(db: Database, personId: number, referenceId: number, actor: Actor): Promise<void> {
   return db.transact(async (connection) => {
     const revision = await bumpRevision(connection);
     await lockPerson(connection, personId);
@@ -133,6 +134,11 @@ export function removeReference(db: Database, personId: number, referenceId: num
       throw new PermanentError('reference_not_found', `Person ${personId} has no reference ${referenceId}.`);
     }
     await removeReferences(connection, [referenceId], revision);
+    await recordAudit(connection, actor, {
+      action: 'reference.removed',
+      personId,
+      details: { reference: referenceId },
+    });
   });
 }
 

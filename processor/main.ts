@@ -15,6 +15,7 @@ import { loadConfig } from './config.ts';
 import { enrolPhoto } from './enrol-photo.ts';
 import { createClusterJob } from './jobs/cluster-faces.ts';
 import { createRetentionJob } from './jobs/erase-strangers.ts';
+import { createForgetAnswersJob } from './jobs/forget-answers.ts';
 import { createRematchJob } from './jobs/rematch.ts';
 import { processImage } from './process-image.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
@@ -69,6 +70,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
       createRematchJob({ faces: openFaces(db), recognizer, events }),
       createClusterJob({ events }),
       createRetentionJob({ days: config.UNKNOWN_RETENTION_DAYS }),
+      createForgetAnswersJob(),
     ],
     db,
     natsUrl: config.NATS_URL,

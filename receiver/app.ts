@@ -24,7 +24,9 @@ import type { AccessControl } from './access/open-access.ts';
 import { accessOf } from './access/route-roles.ts';
 import { knowCallers } from './caller.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
+import { honourIdempotencyKeys } from './idempotency.ts';
 import type { RecognizerClient } from './recognizer-client.ts';
+import { addAuditRoute } from './routes/audit.ts';
 import { addCalibrationRoutes } from './routes/calibration.ts';
 import { addClusterRoutes } from './routes/clusters.ts';
 import { addDeleteImageRoute } from './routes/delete-image.ts';
@@ -81,8 +83,10 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setSerializerCompiler(serializerCompiler);
   answerErrors(app);
   knowCallers(app);
+  tellRequestIds(app);
   await app.register(cookie);
   await guardRoutes(app, options.access);
+  honourIdempotencyKeys(app, options);
   parseEveryBodyAsJson(app);
   closeUnusedConnections(app);
   // Whoever stores an upload counts its bytes, and reads the rest of the form all the same.
@@ -116,6 +120,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addCalibrationRoutes(api, options);
     addKeyRoutes(api, options);
     addSessionRoutes(api, options);
+    addAuditRoute(api, options);
   };
   await app.register(addRoutes);
   return app;
@@ -131,6 +136,13 @@ const describeRoute: typeof jsonSchemaTransform = (route) => {
   const description = [schema.description, needs].filter(Boolean).join(' ');
   return { url, schema: { ...schema, description, security: roles.length === 0 ? [] : [{ key: roles }] } };
 };
+
+/** The audit tells of requests by their ids. */
+function tellRequestIds(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
+}
 
 /**
  * Node does not count a connection as idle on which nothing has been asked yet, and browsers keep such for later: a

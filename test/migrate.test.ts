@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import mysql from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { systemActor } from '../lib/audit.ts';
 import { type Database, openDatabase } from '../lib/database.ts';
 import type { FaceQuality } from '../lib/face-quality.ts';
 import { openImages, type SeenFace } from '../lib/images.ts';
@@ -197,11 +198,11 @@ describe.each(servers)('on $name', ({ url }) => {
     expect(await people.loadGalleryChanges('m1', before + 10)).toMatchObject({ complete: true });
 
     const persons = openPersons(db);
-    await persons.changePerson(entries[0]?.personId ?? 0, { name: 'Ada L.' });
+    await persons.changePerson(entries[0]?.personId ?? 0, { name: 'Ada L.' }, systemActor('test'));
     const renamed = await people.loadGalleryChanges('m1', before + 11);
     expect(renamed.complete).toBe(true);
     expect(renamed.changed.map((entry) => entry.personName)).toEqual(Array(7).fill('Ada L.'));
-    await persons.changePerson(entries[0]?.personId ?? 0, { name: 'ada' });
+    await persons.changePerson(entries[0]?.personId ?? 0, { name: 'ada' }, systemActor('test'));
   });
 
   test('an outcome is written once, with its faces; a second one changes nothing', async () => {
