@@ -17,6 +17,7 @@ import type { Faces } from '../lib/faces.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
+import type { PhotoSources } from '../lib/photo-sources.ts';
 import { knowCallers } from './caller.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
 import type { RecognizerClient } from './recognizer-client.ts';
@@ -41,8 +42,9 @@ export interface AppOptions {
   readonly queue: ImageQueue;
   readonly events: Events;
   readonly recognizer: RecognizerClient;
-  /** Absolute folders that photos may come from. */
+  /** Absolute folders that photos may come from; uploads go below the first. */
   readonly roots: readonly string[];
+  readonly sources: PhotoSources;
   /** What is shown at all: bytes of a photo's file, and its width × height. */
   readonly limits: { readonly maxBytes: number; readonly maxPixels: number };
   readonly log: Log;

@@ -5,6 +5,7 @@ import { openFaces } from '../lib/faces.ts';
 import { openImageQueue } from '../lib/image-queue.ts';
 import { openImages } from '../lib/images.ts';
 import { createLog } from '../lib/log.ts';
+import { openPhotoSources } from '../lib/photo-sources.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { buildApp } from './app.ts';
 import { loadConfig } from './config.ts';
@@ -36,9 +37,12 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   const indexing = indexPathsOfOlderVersions({ images, log, signal });
   onClose('path index', () => indexing);
 
+  const sources = openPhotoSources(config);
+  onClose('photo sources', () => sources.close());
   const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };
-  const app = await buildApp({ db, images, faces, queue, events, recognizer, roots: config.IMAGE_ROOTS, limits, log });
+  const roots = config.IMAGE_ROOTS;
+  const app = await buildApp({ db, images, faces, queue, events, recognizer, roots, sources, limits, log });
   await app.listen({ host: config.HOST, port: config.RECEIVER_PORT });
   onClose('http', () => app.close());
-  log.info({ roots: config.IMAGE_ROOTS }, 'photos are accepted from these folders');
+  log.info({ roots }, 'photos are accepted from these folders');
 });

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { choice, commonKeys, decimal, folder, folders, integer, mysqlUrl, port, readEnv } from '../lib/env.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
+import { photoSourceKeys } from '../lib/photo-sources.ts';
 import { CANDIDATE_LIMIT, DEFAULT_THRESHOLD } from '../lib/similarity.ts';
 import { ENGINES } from './engine/create-engine.ts';
 import { DEFAULT_MIN_CONFIDENCE, DETECTORS } from './engine/engine.ts';
@@ -12,6 +13,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
   return readEnv(environment, {
     ...commonKeys,
     ...imageLimitKeys,
+    ...photoSourceKeys,
     RECOGNIZER_PORT: port(50051),
     /** Without it the recognizer runs alone on the folder KNOWN_PEOPLE. */
     MYSQL_URL: mysqlUrl().optional(),
