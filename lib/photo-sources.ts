@@ -85,8 +85,10 @@ export function openPhotoSources(
       }
       const leave = await line.enter({ signal });
       try {
-        const patience = AbortSignal.any([signal, AbortSignal.timeout(config.DOWNLOAD_TIMEOUT_MS)]);
-        return await use(await (kind === 'url' ? web : s3).fetch(normal, patience));
+        const source = kind === 'url' ? web : s3;
+        return await use(
+          await withPatience(signal, config.DOWNLOAD_TIMEOUT_MS, (limited) => source.fetch(normal, limited)),
+        );
       } catch (error) {
         signal.throwIfAborted();
         throw error;
@@ -99,4 +101,26 @@ export function openPhotoSources(
       await Promise.all([web.close(), s3.close()]);
     },
   };
+}
+
+/**
+ * Ends `work` when the signal is aborted or the time is over. Not by `AbortSignal.any` and `AbortSignal.timeout`: in Node 20
+ * the garbage collector takes them, and then they are never aborted.
+ */
+async function withPatience<Result>(
+  signal: AbortSignal,
+  ms: number,
+  work: (limited: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const limit = new AbortController();
+  const abort = () => limit.abort(signal.reason);
+  const timer = setTimeout(() => limit.abort(new Error(`It took more than ${ms} ms.`)), ms);
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    return await work(limit.signal);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
+  }
 }
