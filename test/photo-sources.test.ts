@@ -183,6 +183,9 @@ describe('URLs', () => {
     expect(queue.images).toHaveLength(7);
     const shown = await call('GET', `/v1/images/${queue.images[0].id}/photo`);
     expect(shown).toMatchObject({ status: 502, body: { error: { code: 'url_unreachable', retryable: true } } });
+    // The breaker stayed closed.
+    expect(services[1]?.log()).toContain('trying again later');
+    expect(services[1]?.log()).not.toContain('the recognizer is unavailable');
     misbehaviour = null;
     for (const image of await Promise.all(waiting)) expect(image.faces.length).toBeGreaterThan(1);
   });
