@@ -1,7 +1,13 @@
 import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { PermanentError } from '../lib/errors.ts';
+import { PermanentError, PhotoUnreachableError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { CHANNEL_OPTIONS, callRecognizer, codeOfServiceError, toPermanentError } from '../lib/recognizer-channel.ts';
+import {
+  CHANNEL_OPTIONS,
+  callRecognizer,
+  codeOfServiceError,
+  toPermanentError,
+  toUnreachableError,
+} from '../lib/recognizer-channel.ts';
 import {
   HealthCheckClient,
   IdentifyClient,
@@ -16,6 +22,7 @@ export interface RecognizerClient {
    * Has the recognizer look at a picture.
    *
    * @throws PermanentError when the picture will never be readable
+   * @throws PhotoUnreachableError when the picture cannot be fetched now: no fault of the recognizer's
    * @throws RecognizerBusy when the recognizer is there but has no room
    * @throws RecognizerUnavailable (circuit-breaker.ts) when the breaker lets nothing through: nothing was sent
    * @throws anything else: try again later
@@ -77,7 +84,12 @@ export function openRecognizerClient(options: ClientOptions): RecognizerClient {
 
   const breaker = openBreaker({
     isFault: (error) =>
-      !(error instanceof PermanentError || error instanceof RecognizerBusy || error instanceof MatchRefused),
+      !(
+        error instanceof PermanentError ||
+        error instanceof PhotoUnreachableError ||
+        error instanceof RecognizerBusy ||
+        error instanceof MatchRefused
+      ),
     isHealthy: () => isHealthy(health),
   });
   logChanges(breaker, log);
@@ -129,7 +141,7 @@ function isHealthy(client: HealthCheckClient): Promise<boolean> {
 
 function translate(error: ServiceError): Error {
   if (error.code === status.RESOURCE_EXHAUSTED) return new RecognizerBusy(error);
-  return toPermanentError(error) ?? error;
+  return toPermanentError(error) ?? toUnreachableError(error) ?? error;
 }
 
 const rethrow = (to: (error: ServiceError) => Error) => (error: ServiceError) => {

@@ -24,7 +24,7 @@ export const protobufPackage = "facerecog";
 export const protobufFileName = "face.proto";
 
 export interface IdentifyRequest {
-  /** Reference. Relative to, or inside, one of the recognizer's IMAGE_ROOTS. */
+  /** Reference. Relative to, or inside, one of the recognizer's IMAGE_ROOTS; or a URL that it may fetch. */
   imagePath: string;
   /** Instead of a path: the picture itself, as a file. Nothing of it is kept. */
   image: Uint8Array;
@@ -2184,7 +2184,7 @@ export const IdentifyService = {
    *
    * Errors: a picture that will never be readable answers with a permanent status (NOT_FOUND, PERMISSION_DENIED or
    * INVALID_ARGUMENT) and its stable error code in the trailing metadata `faceflow-error-code`; every other status
-   * means "try again".
+   * means "try again"; UNAVAILABLE with the code `url_unreachable` or `s3_unreachable` is about where the picture lies.
    */
   identify: {
     path: "/facerecog.Identify/Identify" as const,
@@ -2219,7 +2219,7 @@ export interface IdentifyServer extends UntypedServiceImplementation {
    *
    * Errors: a picture that will never be readable answers with a permanent status (NOT_FOUND, PERMISSION_DENIED or
    * INVALID_ARGUMENT) and its stable error code in the trailing metadata `faceflow-error-code`; every other status
-   * means "try again".
+   * means "try again"; UNAVAILABLE with the code `url_unreachable` or `s3_unreachable` is about where the picture lies.
    */
   identify: handleUnaryCall<IdentifyRequest, IdentifyResponse>;
   /**
@@ -2238,7 +2238,7 @@ export interface IdentifyClient extends Client {
    *
    * Errors: a picture that will never be readable answers with a permanent status (NOT_FOUND, PERMISSION_DENIED or
    * INVALID_ARGUMENT) and its stable error code in the trailing metadata `faceflow-error-code`; every other status
-   * means "try again".
+   * means "try again"; UNAVAILABLE with the code `url_unreachable` or `s3_unreachable` is about where the picture lies.
    */
   identify(
     request: IdentifyRequest,

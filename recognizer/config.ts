@@ -12,6 +12,7 @@ import {
   readEnv,
 } from '../lib/env.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
+import { photoSourceKeys } from '../lib/photo-sources.ts';
 import { CANDIDATE_LIMIT, DEFAULT_THRESHOLD } from '../lib/similarity.ts';
 import { ENGINES } from './engine/create-engine.ts';
 import { DEFAULT_MIN_CONFIDENCE, DETECTORS } from './engine/engine.ts';
@@ -23,6 +24,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
   return readEnv(environment, {
     ...commonKeys,
     ...imageLimitKeys,
+    ...photoSourceKeys,
     RECOGNIZER_PORT: port(50051),
     /** `/metrics`, `/healthz` and `/readyz` over HTTP; without it there is gRPC only. */
     METRICS_PORT: optionalPort(),

@@ -16,8 +16,8 @@ import type { WorkerSettings } from './worker-settings.ts';
 // This file runs in the worker threads of worker-pool.ts: reading, decoding and inference of one photo at a time.
 
 export type PhotoSource =
-  /** Absolute, and already checked against the folders that photos may come from. */
-  | { readonly path: string }
+  /** Absolute. With `inside` already checked to lie in that folder, see `resolveImagePath`; a known photo lies anywhere. */
+  | { readonly path: string; readonly inside?: string }
   /** The file itself. */
   | { readonly file: Uint8Array };
 
@@ -68,13 +68,19 @@ export async function warmUp(): Promise<{ model: string; backend: string }> {
   return { model, backend };
 }
 
+function readFile(source: PhotoSource): Promise<Uint8Array> | Uint8Array {
+  const { maxBytes } = settings;
+  if ('file' in source) return checkSize(source.file, { maxBytes });
+  return readImageFile(source.path, { maxBytes, ...(source.inside === undefined ? {} : { inside: source.inside }) });
+}
+
 /** @param job.begun is told when the networks are there and the photo's own time begins */
 export async function describePhoto({ begun, ...job }: PhotoJob & { begun: MessagePort }): Promise<PhotoReply> {
   let contentHash: string | null = null;
   try {
     const engine = await loadEngine();
     begun.postMessage(null);
-    const file = 'path' in job ? await readImageFile(job.path, settings) : checkSize(job.file, settings);
+    const file = await readFile(job);
     contentHash = createHash('sha256').update(file).digest('hex');
     if (contentHash === job.knownHash) return { kind: 'unchanged', contentHash };
     if (job.refusedHashes?.includes(contentHash)) {

@@ -1,8 +1,9 @@
 import { PermanentError } from '../lib/errors.ts';
-import { resolveImagePath } from '../lib/image-path.ts';
+import { kindOfPath, resolveImagePath } from '../lib/image-path.ts';
+import type { PhotoSources } from '../lib/photo-sources.ts';
 import type { Face, IdentifyRequest, IdentifyResponse } from '../proto/face.ts';
 import type { DecidedFace } from './decide.ts';
-import type { JudgedFace, PhotoSource } from './describe-photo.ts';
+import type { DescribedPhoto, JudgedFace, PhotoSource } from './describe-photo.ts';
 import { type Naming, nameFaces, revisionOf, toCandidate, toMatch } from './name-faces.ts';
 import { expectDescribed, type WorkerPool } from './worker-pool.ts';
 
@@ -12,6 +13,7 @@ const NOT_FOUND = 'not_found';
 export interface IdentifyOptions extends Naming {
   /** Folders that photos may come from. */
   readonly roots: readonly string[];
+  readonly sources: Pick<PhotoSources, 'withPhoto'>;
   readonly model: string;
   readonly pool: WorkerPool;
 }
@@ -19,17 +21,18 @@ export interface IdentifyOptions extends Naming {
 /**
  * Finds every face of a photo and names those that are known.
  *
- * @param request a path relative to, or inside, one of the roots, or the photo itself, of which nothing is kept
+ * @param request a path relative to, or inside, one of the roots, a URL, or the photo itself, of which nothing is kept
  * @param signal drops the photo while it waits for a worker
  * @throws PermanentError for a photo that will never be readable
+ * @throws PhotoUnreachableError for one that cannot be fetched now
  */
 export async function identify(
   options: IdentifyOptions,
   request: IdentifyRequest,
   signal: AbortSignal,
 ): Promise<IdentifyResponse> {
-  const { pool, roots, rules } = options;
-  const photo = expectDescribed(await pool.describe(await sourceOf(request, roots), { signal }));
+  const { rules } = options;
+  const photo = await describe(options, request, signal);
   // Before the decision: it must not claim to know what changes after it.
   const galleryRevision = revisionOf(options);
   const decided = nameFaces(options, photo.faces.map(toProbe));
@@ -47,10 +50,19 @@ export async function identify(
   };
 }
 
-async function sourceOf({ imagePath, image }: IdentifyRequest, roots: readonly string[]): Promise<PhotoSource> {
-  if (image.length === 0) return { path: await resolveImagePath(imagePath, roots) };
-  if (imagePath === '') return { file: image };
-  throw new PermanentError('request_invalid', 'The request holds a path and a photo: one of them, please.');
+/** Files are read by the worker that looks at them; what must be fetched keeps no worker waiting. */
+async function describe(
+  { pool, roots, sources }: IdentifyOptions,
+  { imagePath, image }: IdentifyRequest,
+  signal: AbortSignal,
+): Promise<DescribedPhoto> {
+  const look = async (source: PhotoSource) => expectDescribed(await pool.describe(source, { signal }));
+  if (image.length > 0) {
+    if (imagePath === '') return look({ file: image });
+    throw new PermanentError('request_invalid', 'The request holds a path and a photo: one of them, please.');
+  }
+  if (kindOfPath(imagePath) === 'file') return look(await resolveImagePath(imagePath, roots));
+  return sources.withPhoto(imagePath, signal, (file) => look({ file }));
 }
 
 function toProbe({ descriptor, quality }: JudgedFace) {

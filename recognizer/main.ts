@@ -4,6 +4,7 @@ import { serveHealth } from '../lib/health.ts';
 import { createLog } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
 import { openPeople } from '../lib/people.ts';
+import { openPhotoSources } from '../lib/photo-sources.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { loadConfig } from './config.ts';
 import { createGallery } from './gallery.ts';
@@ -86,9 +87,11 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   }
   if (signal.aborted) return;
   isReady = true;
+  const sources = openPhotoSources(config);
+  onClose('photo sources', () => sources.close());
   const naming = { gallery, rules, model, thresholdFor };
   server.becomeReady({
-    identify: (request, signal) => identify({ ...naming, roots: config.IMAGE_ROOTS, pool }, request, signal),
+    identify: (request, signal) => identify({ ...naming, roots: config.IMAGE_ROOTS, sources, pool }, request, signal),
     match: (request, signal) => match({ ...naming, refresh: keeper.refresh }, request, signal),
   });
   log.info({ knownFaces: gallery.size }, 'ready');

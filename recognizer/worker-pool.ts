@@ -3,8 +3,8 @@ import { MessageChannel } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { PermanentError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { createWaitingLine } from '../lib/waiting-line.ts';
 import type { DescribedPhoto, PhotoJob, PhotoOutcome, PhotoReply } from './describe-photo.ts';
-import { createWaitingLine } from './waiting-line.ts';
 import type { WorkerSettings } from './worker-settings.ts';
 
 /** The worker that looked at a photo died of it, or of something else, or hung; another has taken its place. */
