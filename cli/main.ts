@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
+import { DEFAULT_MODEL } from '../lib/descriptor-models.ts';
 import { ConfigError } from '../lib/env.ts';
 import { DEFAULT_THRESHOLD } from '../lib/similarity.ts';
 import { type DemoOptions, demo } from './demo.ts';
@@ -54,6 +55,7 @@ program
     0.001,
   )
   .option('--engine <name>', 'what runs the networks: onnx or tfjs (default: that of the recognizer)')
+  .option('--model <name>', 'what faces are described by', DEFAULT_MODEL)
   .option('--workers <n>', 'threads that look at photos', parseCount, Math.min(availableParallelism(), 4))
   .option('--pairs <file>', "LFW's protocol with these pairs (DIR/pairs.txt where it is there)")
   .option('--no-pairs', 'without it')

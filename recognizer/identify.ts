@@ -1,3 +1,4 @@
+import type { ModelName } from '../lib/descriptor-models.ts';
 import { PermanentError } from '../lib/errors.ts';
 import { resolveImagePath } from '../lib/image-path.ts';
 import type { Face, IdentifyRequest, IdentifyResponse } from '../proto/face.ts';
@@ -12,7 +13,8 @@ const NOT_FOUND = 'not_found';
 export interface IdentifyOptions extends Naming {
   /** Folders that photos may come from. */
   readonly roots: readonly string[];
-  readonly model: string;
+  /** Of the gallery. */
+  readonly model: ModelName;
   readonly pool: WorkerPool;
 }
 
@@ -29,7 +31,9 @@ export async function identify(
   signal: AbortSignal,
 ): Promise<IdentifyResponse> {
   const { pool, roots, rules } = options;
-  const photo = expectDescribed(await pool.describe(await sourceOf(request, roots), { signal }));
+  const photo = expectDescribed(
+    await pool.describe({ ...(await sourceOf(request, roots)), models: [options.model] }, { signal }),
+  );
   // Before the decision: it must not claim to know what changes after it.
   const galleryRevision = revisionOf(options);
   const decided = nameFaces(options, photo.faces.map(toProbe));
@@ -47,7 +51,8 @@ export async function identify(
   };
 }
 
-async function sourceOf({ imagePath, image }: IdentifyRequest, roots: readonly string[]): Promise<PhotoSource> {
+/** @throws PermanentError for a path that leads nowhere, or out of the roots */
+export async function sourceOf({ imagePath, image }: IdentifyRequest, roots: readonly string[]): Promise<PhotoSource> {
   if (image.length === 0) return { path: await resolveImagePath(imagePath, roots) };
   if (imagePath === '') return { file: image };
   throw new PermanentError('request_invalid', 'The request holds a path and a photo: one of them, please.');

@@ -60,12 +60,7 @@ async function openDetector(
  *
  * @returns null when nothing of the aligned face lies inside the picture
  */
-async function describeFace(
-  { faceApi, tf }: Backend,
-  picture: Picture3D,
-  detection: FaceDetection,
-  mirrored: boolean,
-) {
+async function describeFace({ faceApi, tf }: Backend, picture: Picture3D, detection: FaceDetection, mirrored: boolean) {
   const landmarks = await withCrop(faceApi, picture, detection, (crop) =>
     faceApi.nets.faceLandmark68Net.detectLandmarks(crop),
   );
