@@ -13,6 +13,7 @@ import { loadConfig } from './config.ts';
 import { enrolPhoto } from './enrol-photo.ts';
 import { createClusterJob } from './jobs/cluster-faces.ts';
 import { createRetentionJob } from './jobs/erase-strangers.ts';
+import { createModelJob } from './jobs/models.ts';
 import { createRematchJob } from './jobs/rematch.ts';
 import { runJobs } from './jobs/run-jobs.ts';
 import { processImage } from './process-image.ts';
@@ -62,6 +63,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
       createRematchJob({ faces: openFaces(db), recognizer, events }),
       createClusterJob({ events }),
       createRetentionJob({ days: config.UNKNOWN_RETENTION_DAYS }),
+      createModelJob({ faces: openFaces(db), recognizer, events, concurrency: config.MODEL_CONCURRENCY }),
     ],
     db,
     natsUrl: config.NATS_URL,

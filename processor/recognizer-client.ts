@@ -4,6 +4,8 @@ import { PermanentError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { CHANNEL_OPTIONS, callRecognizer, codeOfServiceError, toPermanentError } from '../lib/recognizer-channel.ts';
 import {
+  type DescribeRequest,
+  type DescribeResponse,
   HealthCheckClient,
   IdentifyClient,
   type IdentifyResponse,
@@ -29,6 +31,12 @@ export interface RecognizerClient {
    * @throws anything else: try again later
    */
   match(request: MatchRequest): Promise<MatchResponse>;
+  /**
+   * Has the recognizer describe the faces of a photo by several models.
+   *
+   * @throws as `identify`; MatchRefused when none of the recognizers computes one of the models
+   */
+  describe(request: DescribeRequest): Promise<DescribeResponse>;
   /** Resolves when the breaker is closed, or `signal` is aborted. While it is open no work must be pulled. */
   untilAvailable(signal: AbortSignal): Promise<void>;
   isAvailable(): boolean;
@@ -76,6 +84,9 @@ export interface ClientOptions {
 const FAILURES_TO_OPEN = 5;
 const RESET_MS = 10_000;
 
+/** How many replicas are asked, one after the other, whether they know a model. */
+const REPLICAS_ASKED = 4;
+
 /** How long a health check may take. */
 const HEALTH_TIMEOUT_MS = 5_000;
 
@@ -91,6 +102,9 @@ export function openRecognizerClient(options: ClientOptions): RecognizerClient {
     callRecognizer(identifier.identify.bind(identifier), { imagePath, image: Buffer.alloc(0) }, { timeoutMs });
   const match = (request: MatchRequest): Promise<MatchResponse> =>
     callRecognizer(identifier.match.bind(identifier), request, { timeoutMs });
+
+  const describe = (request: DescribeRequest): Promise<DescribeResponse> =>
+    callRecognizer(identifier.describe.bind(identifier), request, { timeoutMs });
 
   const breaker = new CircuitBreaker((call: () => Promise<unknown>) => call(), {
     // The deadline is gRPC's: two clocks would disagree about which call is lost.
@@ -130,7 +144,8 @@ export function openRecognizerClient(options: ClientOptions): RecognizerClient {
 
   return {
     identify: (path) => throughBreaker(() => identify(path).catch(rethrow(translate))),
-    match: (request) => throughBreaker(() => match(request).catch(rethrow(translateMatch))),
+    match: (request) => throughBreaker(() => askReplicas(() => match(request).catch(rethrow(translateMatch)))),
+    describe: (request) => throughBreaker(() => askReplicas(() => describe(request).catch(rethrow(translateMatch)))),
     untilAvailable: (signal) => untilClosed(breaker, signal),
     isAvailable: () => breaker.closed,
     close() {
@@ -139,6 +154,18 @@ export function openRecognizerClient(options: ClientOptions): RecognizerClient {
       health.close();
     },
   };
+}
+
+/** While a model is changed, replicas that know both and replicas that know one stand side by side, and take turns. */
+async function askReplicas<Response>(call: () => Promise<Response>): Promise<Response> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await call();
+    } catch (error) {
+      const isElsewhere = error instanceof MatchRefused && error.reason !== 'behind';
+      if (!isElsewhere || tries === REPLICAS_ASKED) throw error;
+    }
+  }
 }
 
 function translateMatch(error: ServiceError): Error {

@@ -29,6 +29,7 @@ import { addFaceRoutes } from './routes/faces.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addImageRoutes } from './routes/images.ts';
 import { addJobRoute } from './routes/jobs.ts';
+import { addModelRoutes } from './routes/models.ts';
 import { addPeopleRoutes } from './routes/people.ts';
 import { addPhotoRoute } from './routes/photo.ts';
 import { addSearchRoute } from './routes/search.ts';
@@ -91,6 +92,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addFacePersonRoutes(api, options);
     addSearchRoute(api, options);
     addCalibrationRoutes(api, options);
+    addModelRoutes(api, options);
   };
   await app.register(addRoutes);
   return app;

@@ -139,7 +139,8 @@ async function decideImages(
   return statuses.size;
 }
 
-function toDecisions(probes: readonly StoredProbe[], decisions: readonly Decision[]): Map<number, FaceDecision> {
+/** By the face's id. */
+export function toDecisions(probes: readonly StoredProbe[], decisions: readonly Decision[]): Map<number, FaceDecision> {
   if (probes.length !== decisions.length) {
     throw new Error(
       `The recognizer was asked about ${probes.length} faces of a photo and answered ${decisions.length}.`,
@@ -159,8 +160,8 @@ function toFaceDecision({ match, nearestDistance, threshold, candidates }: Decis
 }
 
 /** Waits as long as it takes. @returns null when the recognizer cannot compare these faces */
-async function matchWhenPossible(
-  { recognizer, context, minRevision }: Batch,
+export async function matchWhenPossible(
+  { recognizer, context, minRevision }: Pick<Batch, 'recognizer' | 'context' | 'minRevision'>,
   model: string,
   photos: readonly (readonly StoredProbe[])[],
 ): Promise<MatchResponse | null> {
