@@ -8,6 +8,7 @@ import { DEFAULT_THRESHOLD } from '../lib/similarity.ts';
 import { type DemoOptions, demo } from './demo.ts';
 import type { EvalOptions } from './eval.ts';
 import { LaunchError } from './launch-error.ts';
+import { addModelCommands } from './models.ts';
 import { addPeopleCommands } from './people.ts';
 import { type UpOptions, up } from './up.ts';
 
@@ -73,6 +74,7 @@ program
   });
 
 addPeopleCommands(program, exitWith);
+addModelCommands(program, exitWith);
 
 /** A parser of an option that is a number in a range. */
 function parseNumber({ above, upTo, below }: { above: number; upTo?: number; below?: number }) {

@@ -192,7 +192,8 @@ class ApiError extends LaunchError {
   }
 }
 
-async function ask<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
+/** Asks the API at FACEFLOW_URL. @throws LaunchError with what it has refused, or when nobody answers */
+export async function ask<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
   const url = process.env.FACEFLOW_URL || DEFAULT_URL;
   const given = body === undefined ? {} : { body: body instanceof FormData ? body : JSON.stringify(body) };
   const response = await fetch(`${url.replace(/\/$/, '')}${path}`, { method, ...given }).catch((error: unknown) => {
