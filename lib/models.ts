@@ -98,6 +98,8 @@ export function prepareModel(db: Database, name: string): Promise<void> {
     // What answers now is wanted too: whoever enrols by the other one meanwhile must be known to it, and back must be possible.
     await connection.query('INSERT IGNORE INTO models (name, activated_at) VALUES (?, CURRENT_TIMESTAMP(3))', [before]);
     await connection.query('INSERT IGNORE INTO models (name) VALUES (?)', [name]);
+    // From now on it stands there, and need not be counted.
+    await connection.query('UPDATE gallery SET model = ? WHERE id = 1 AND model IS NULL', [before]);
     const [rows] = await connection.query<Row[]>('SELECT dropping FROM models WHERE name = ? FOR UPDATE', [name]);
     if (rows[0]?.dropping === 1)
       throw new PermanentError('model_dropping', `${name} is being removed: wait for its end.`);

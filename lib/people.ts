@@ -133,10 +133,10 @@ export function openPeople(db: Database): People {
     async listKnownPhotos() {
       const [rows] = await db.query<Row[]>(
         `SELECT pi.image_name, pi.file_size, pi.file_mtime_ms, LOWER(HEX(pi.content_hash)) AS content_hash, pi.failure,
-                pi.quality, CONCAT_WS(' ', pi.model, GROUP_CONCAT(rd.model SEPARATOR ' ')) AS models
-           FROM person_images pi LEFT JOIN reference_descriptors rd ON rd.person_image_id = pi.id
-            AND rd.base_crc = CRC32(pi.descriptor) AND rd.descriptor IS NOT NULL
-          GROUP BY pi.id`,
+                pi.quality, CONCAT_WS(' ', pi.model, (SELECT GROUP_CONCAT(rd.model SEPARATOR ' ')
+                   FROM reference_descriptors rd WHERE rd.person_image_id = pi.id AND rd.descriptor IS NOT NULL
+                    AND rd.base_crc = CRC32(pi.descriptor))) AS models
+           FROM person_images pi`,
       );
       return rows.map((row) => ({
         imageName: row.image_name,

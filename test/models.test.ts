@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
@@ -282,6 +282,7 @@ test('naming, enrolling and erasing know both versions of a face', async () => {
   );
   const needles = (await bytesOf()).map((bytes) => bytes.subarray(0, 32));
   expect(needles.length).toBeGreaterThan(6);
+  expect((await readdir(services.snapshot)).includes(NEW)).toBe(true);
   expect((await call('DELETE', `/v1/people/${vera.id}`)).status).toBe(200);
   const left: string[] = [];
   for (const table of ['faces', 'face_descriptors', 'person_images', 'reference_descriptors']) {
@@ -290,6 +291,14 @@ test('naming, enrolling and erasing know both versions of a face', async () => {
     left.push(...needles.filter((needle) => all.includes(needle)).map(() => table));
   }
   expect(left).toEqual([]);
+  // Each gallery has a snapshot of its own.
+  await waitFor('snapshots without her', async () => {
+    const files = await readdir(services.snapshot, { recursive: true, withFileTypes: true });
+    const bytes = await Promise.all(
+      files.filter((file) => file.isFile()).map((file) => readFile(join(file.parentPath, file.name)).catch(() => null)),
+    );
+    return !bytes.some((some) => needles.some((needle) => some?.includes(needle)));
+  });
 }, 180_000);
 
 test('back to the model before, and away with the other', async () => {

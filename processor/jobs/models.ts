@@ -143,6 +143,7 @@ async function describeMissing(
   const place = await placeOf(context, state, model);
   const references = await describeMissingReferences(options, context, place, model.name);
   let faces = 0;
+  const top = await readLastFaceId(context.db);
   for (;;) {
     context.signal.throwIfAborted();
     const { imageIds, next } = await findImagesWithout(context.db, model.name, place.face, PAGE);
@@ -154,9 +155,10 @@ async function describeMissing(
     if (next === null) break;
     place.face = next;
     await note(context, state, next);
-    const total = await readLastFaceId(context.db);
-    options.events.publish({ kind: 'job.progress', job: MODELS, done: next, total });
+    options.events.publish({ kind: 'job.progress', job: MODELS, done: next, total: Math.max(next, top) });
   }
+  // Nobody looks at them again until everything is.
+  place.face = Math.max(place.face, top);
   return faces + references > 0;
 }
 
