@@ -1,4 +1,4 @@
-import type { Queryable } from './database.ts';
+import { descriptorToBytes, type Queryable } from './database.ts';
 
 const NAME = /^[\w.-]{1,64}$/;
 
@@ -42,4 +42,32 @@ export async function eraseReferenceVersions(connection: Queryable, referenceIds
     [referenceIds],
   );
   await connection.query('DELETE FROM reference_descriptors WHERE person_image_id IN (?)', [referenceIds]);
+}
+
+/**
+ * Keeps beside what is known of a reference by one model, before it is described by another one. Only where the photo is
+ * what it was.
+ *
+ * @param photo as it is about to be written
+ * @param revision of `bumpRevision`, in the same transaction
+ */
+export async function keepOtherVersion(
+  connection: Queryable,
+  photo: {
+    readonly imageName: string;
+    readonly contentHash: string | null;
+    readonly model: string;
+    readonly descriptor: Float32Array | null;
+  },
+  revision: number,
+): Promise<void> {
+  if (photo.descriptor === null || photo.contentHash === null) return;
+  await connection.query(
+    `INSERT INTO reference_descriptors (person_image_id, model, descriptor, base_crc, revision)
+     SELECT id, model, descriptor, CRC32(?), ? FROM person_images
+      WHERE image_name = ? AND content_hash = UNHEX(?) AND model <> ? AND descriptor IS NOT NULL
+     ON DUPLICATE KEY UPDATE descriptor = VALUES(descriptor), failure = NULL, base_crc = VALUES(base_crc),
+       revision = VALUES(revision)`,
+    [descriptorToBytes(photo.descriptor), revision, photo.imageName, photo.contentHash, photo.model],
+  );
 }

@@ -1,5 +1,5 @@
 import { type Database, descriptorFromBytes, descriptorToBytes, type Queryable, type Row } from './database.ts';
-import { referencesIn } from './descriptor-versions.ts';
+import { keepOtherVersion, referencesIn } from './descriptor-versions.ts';
 import { type FaceQuality, faceQualityFromColumn, faceQualityToColumn } from './face-quality.ts';
 
 /** A face that probes are compared to. */
@@ -156,7 +156,7 @@ export function openPeople(db: Database): People {
         const [known] = await connection.query<Row[]>('SELECT person_id FROM person_images WHERE image_name = ?', [
           photo.imageName,
         ]);
-        await keepOtherModel(connection, photo, revision);
+        await keepOtherVersion(connection, photo, revision);
         const personId: number = known[0]?.person_id ?? (await findOrMakePerson(connection, photo.personName));
         await connection.query(
           `INSERT INTO person_images
@@ -271,19 +271,6 @@ function toGalleryEntry(row: Row): GalleryEntry {
     imageName: row.image_name,
     descriptor: descriptorFromBytes(row.descriptor),
   };
-}
-
-/** The photo is what it was, and is described by another model now: what was known of it in the one before stays beside. */
-async function keepOtherModel(connection: Queryable, photo: EncodedPhoto, revision: number): Promise<void> {
-  if (photo.descriptor === null || photo.contentHash === null) return;
-  await connection.query(
-    `INSERT INTO reference_descriptors (person_image_id, model, descriptor, base_crc, revision)
-     SELECT id, model, descriptor, CRC32(?), ? FROM person_images
-      WHERE image_name = ? AND content_hash = UNHEX(?) AND model <> ? AND descriptor IS NOT NULL
-     ON DUPLICATE KEY UPDATE descriptor = VALUES(descriptor), failure = NULL, base_crc = VALUES(base_crc),
-       revision = VALUES(revision)`,
-    [descriptorToBytes(photo.descriptor), revision, photo.imageName, photo.contentHash, photo.model],
-  );
 }
 
 async function isRefused(connection: Queryable, contentHash: string | null): Promise<boolean> {

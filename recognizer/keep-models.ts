@@ -40,8 +40,15 @@ export function keepModels(options: {
   let active: ModelGallery | null = null;
 
   const openAs = async (model: ModelName) => {
-    const gallery = galleries.get(model) ?? (await open(model));
+    const known = galleries.get(model);
+    if (known !== undefined) return known;
+    const gallery = await open(model);
     galleries.set(model, gallery);
+    gallery.loaded.catch(async (error) => {
+      log.error({ err: error, model }, 'a gallery cannot be loaded, and is opened anew');
+      galleries.delete(model);
+      await gallery.close(true);
+    });
     return gallery;
   };
 
@@ -61,11 +68,7 @@ export function keepModels(options: {
     const next = known(asked.active) ?? active?.model ?? DEFAULT_MODEL;
     const wanted = new Set([next, ...asked.wanted.flatMap((name) => known(name) ?? [])]);
     if (active === null) await begin(next, wanted);
-    for (const model of wanted) {
-      const gallery = await openAs(model);
-      // Its index may break: then it is never answered by, and the process that has it says so.
-      if (!gallery.isLoaded) gallery.loaded.catch((error) => log.error({ err: error, model }, 'no gallery'));
-    }
+    for (const model of wanted) await openAs(model);
     const gallery = galleries.get(next);
     if (gallery?.isLoaded && gallery !== active) {
       // What it is asked from now on knows everything up to the moment of the switch.

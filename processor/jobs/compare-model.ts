@@ -6,6 +6,7 @@ import { readGalleryRevision } from '../../lib/rematch-images.ts';
 import type { Decision } from '../../proto/face.ts';
 import type { RecognizerClient } from '../recognizer-client.ts';
 import { matchWhenPossible } from './decide-again.ts';
+import { ModelNowhereError } from './describe-again.ts';
 import type { JobContext } from './run-jobs.ts';
 
 export interface CompareOptions {
@@ -20,13 +21,13 @@ const MAX_EXAMPLES = 50;
  * Has the recognizer decide every stored photo by a model that does not answer yet, and counts how many answers would be
  * others than those that are stored; newest photos first. Nothing is changed.
  *
- * @returns null when no recognizer has a gallery of the model
+ * @throws ModelNowhereError
  */
 export async function compareModel(
   { recognizer }: CompareOptions,
   context: JobContext,
   model: string,
-): Promise<ModelComparison | null> {
+): Promise<ModelComparison> {
   const { db, signal } = context;
   const minRevision = await readGalleryRevision(db);
   const examples: ComparisonExample[] = [];
@@ -42,7 +43,7 @@ export async function compareModel(
     const asked = photos.map(([, probes]) => probesToMatch(probes));
     const batch = { recognizer, context, minRevision };
     const response = await matchWhenPossible(batch, model, asked);
-    if (response === null) return null;
+    if (response === null) throw new ModelNowhereError(model);
     galleryRevision = response.galleryRevision;
     for (const [index, [imageId, probes]] of photos.entries()) {
       const decisions = new Map(

@@ -14,6 +14,14 @@ export interface DescribeAgainOptions {
   readonly recognizer: Pick<RecognizerClient, 'describe' | 'untilAvailable'>;
 }
 
+/** Of those that are there none describes faces by a model, or has a gallery of it. */
+export class ModelNowhereError extends Error {
+  constructor(model: string) {
+    super(`No recognizer knows the model ${model}.`);
+    this.name = 'ModelNowhereError';
+  }
+}
+
 /** With so many photos waiting for their first answer, nothing is looked at again. */
 const SHORT_QUEUE = 16;
 const BUSY_WAIT_MS = 250;

@@ -10,7 +10,7 @@ import { findReferencesWithout } from '../../lib/reference-versions.ts';
 import { readGalleryRevision, readLastFaceId } from '../../lib/rematch-images.ts';
 import { MatchRefused } from '../recognizer-client.ts';
 import { type CompareOptions, compareModel } from './compare-model.ts';
-import { type DescribeAgainOptions, describeImage, describeReferences } from './describe-again.ts';
+import { type DescribeAgainOptions, describeImage, describeReferences, ModelNowhereError } from './describe-again.ts';
 import type { Job, JobContext } from './run-jobs.ts';
 import { type SwitchOptions, switchSome } from './switch-model.ts';
 
@@ -65,7 +65,7 @@ export function createModelJob(options: ModelJobOptions): Job {
           refused = false;
           await pause(POLL_MS, signal);
         } catch (error) {
-          if (!(error instanceof MatchRefused)) throw error;
+          if (!(error instanceof MatchRefused || error instanceof ModelNowhereError)) throw error;
           if (!refused) log.warn(`no recognizer describes faces by another model yet: ${messageOf(error)}`);
           refused = true;
           await pause(REFUSED_WAIT_MS, signal);
@@ -99,10 +99,6 @@ async function followModels(options: ModelJobOptions, context: JobContext, state
     await write((connection) => recordPrepared(connection, model.name, model.requestedAt));
     if (model.name === active || model.comparison !== null) continue;
     const comparison = await compareModel(options, context, model.name);
-    if (comparison === null) {
-      await pause(REFUSED_WAIT_MS, context.signal);
-      continue;
-    }
     await write((connection) => recordComparison(connection, model.name, model.requestedAt, comparison));
     const { examples, ...found } = comparison;
     log.info({ model: model.name, ...found }, 'a model has been compared with the answers that are stored');

@@ -6,6 +6,7 @@ import { probesToMatch } from '../../lib/match-probes.ts';
 import { readGalleryRevision, readStatuses } from '../../lib/rematch-images.ts';
 import type { RecognizerClient } from '../recognizer-client.ts';
 import { matchWhenPossible, toDecisions } from './decide-again.ts';
+import { ModelNowhereError } from './describe-again.ts';
 import type { JobContext } from './run-jobs.ts';
 
 export interface SwitchOptions {
@@ -23,6 +24,7 @@ const BATCH = 16;
  * in one transaction: at no time does an image tell a distance of one model beside a descriptor of another.
  *
  * @param after the id of a face
+ * @throws ModelNowhereError
  * @returns the last face that was looked at, to go on after, and whether there are more for now
  */
 export async function switchSome(
@@ -52,7 +54,7 @@ async function switchBatch(
   if (imageIds.length === 0) return 0;
   const asked = imageIds.map((id) => probesToMatch(photos.get(id) ?? []));
   const response = await matchWhenPossible({ recognizer: options.recognizer, context, minRevision }, model, asked);
-  if (response === null) return 0;
+  if (response === null) throw new ModelNowhereError(model);
   const { switched, statuses } = await context.write(async (connection) => {
     const changed: number[] = [];
     let switched = 0;
