@@ -9,6 +9,8 @@ import {
   toUnreachableError,
 } from '../lib/recognizer-channel.ts';
 import {
+  type DescribeRequest,
+  type DescribeResponse,
   HealthCheckClient,
   IdentifyClient,
   type IdentifyResponse,
@@ -36,6 +38,12 @@ export interface RecognizerClient {
    * @throws anything else: try again later
    */
   match(request: MatchRequest): Promise<MatchResponse>;
+  /**
+   * Has the recognizer describe the faces of a photo by several models.
+   *
+   * @throws as `identify`; MatchRefused when none of the recognizers computes one of the models
+   */
+  describe(request: DescribeRequest): Promise<DescribeResponse>;
   /** Between this processor and the recognizer: while it is not closed, photos are pulled only when it admits one. */
   readonly breaker: Pick<Breaker, 'admit' | 'untilClosed' | 'status' | 'onChange'>;
   close(): void;
@@ -69,6 +77,9 @@ export interface ClientOptions {
   readonly log: Log;
 }
 
+/** How many replicas are asked, one after the other, whether they know a model. */
+const REPLICAS_ASKED = 4;
+
 /** How long a health check may take. */
 const HEALTH_TIMEOUT_MS = 5_000;
 
@@ -81,6 +92,9 @@ export function openRecognizerClient(options: ClientOptions): RecognizerClient {
     callRecognizer(identifier.identify.bind(identifier), { imagePath, image: Buffer.alloc(0) }, { timeoutMs });
   const match = (request: MatchRequest): Promise<MatchResponse> =>
     callRecognizer(identifier.match.bind(identifier), request, { timeoutMs });
+
+  const describe = (request: DescribeRequest): Promise<DescribeResponse> =>
+    callRecognizer(identifier.describe.bind(identifier), request, { timeoutMs });
 
   const breaker = openBreaker({
     isFault: (error) =>
@@ -96,7 +110,8 @@ export function openRecognizerClient(options: ClientOptions): RecognizerClient {
 
   return {
     identify: (path) => breaker.run(() => identify(path).catch(rethrow(translate)), { isTrial: true }),
-    match: (request) => breaker.run(() => match(request).catch(rethrow(translateMatch))),
+    match: (request) => breaker.run(() => askReplicas(() => match(request).catch(rethrow(translateMatch)))),
+    describe: (request) => breaker.run(() => askReplicas(() => describe(request).catch(rethrow(translateMatch)))),
     breaker,
     close() {
       breaker.shutdown();
@@ -117,6 +132,18 @@ function logChanges(breaker: Breaker, log: Log): void {
     else log.info('the recognizer answers again');
     isAway = state !== 'closed';
   });
+}
+
+/** While a model is changed, replicas that know both and replicas that know one stand side by side, and take turns. */
+async function askReplicas<Response>(call: () => Promise<Response>): Promise<Response> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await call();
+    } catch (error) {
+      const isElsewhere = error instanceof MatchRefused && error.reason !== 'behind';
+      if (!isElsewhere || tries === REPLICAS_ASKED) throw error;
+    }
+  }
 }
 
 function translateMatch(error: ServiceError): Error {

@@ -40,6 +40,7 @@ import { addImageRoutes } from './routes/images.ts';
 import { addJobRoute } from './routes/jobs.ts';
 import { addKeyRoutes } from './routes/keys.ts';
 import { addMetricsRoute } from './routes/metrics.ts';
+import { addModelRoutes } from './routes/models.ts';
 import { addPeopleRoutes } from './routes/people.ts';
 import { addPhotoRoute } from './routes/photo.ts';
 import { addRetryRoutes } from './routes/retry.ts';
@@ -123,6 +124,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addKeyRoutes(api, options);
     addSessionRoutes(api, options);
     addAuditRoute(api, options);
+    addModelRoutes(api, options);
   };
   await app.register(addRoutes);
   return app;

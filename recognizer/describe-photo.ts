@@ -2,6 +2,13 @@ import { createHash } from 'node:crypto';
 import type { MessagePort } from 'node:worker_threads';
 import { workerData } from 'piscina';
 import sharp from 'sharp';
+import {
+  DEFAULT_MODEL,
+  type DescriptorModel,
+  describeBy,
+  findModel,
+  type ModelName,
+} from '../lib/descriptor-models.ts';
 import { PermanentError } from '../lib/errors.ts';
 import type { FaceQuality } from '../lib/face-quality.ts';
 import { checkSize, readImageFile } from '../lib/image-file.ts';
@@ -22,6 +29,8 @@ export type PhotoSource =
   | { readonly file: Uint8Array };
 
 export type PhotoJob = PhotoSource & {
+  /** What faces are described by; DEFAULT_MODEL where nothing is said. */
+  readonly models?: readonly ModelName[];
   /** SHA-256, hex: a file with this content need not be looked at again. */
   readonly knownHash?: string | null;
   /** SHA-256, hex: files with such content must not be looked at. */
@@ -36,8 +45,10 @@ export type PhotoOutcome =
 /** Errors lose their class between threads, and a worker that died throws too: so what is thrown here travels as data. */
 export type PhotoReply = PhotoOutcome | { readonly kind: 'broken'; readonly error: unknown };
 
-export interface JudgedFace extends DescribedFace {
+export interface JudgedFace extends Omit<DescribedFace, 'mirrored'> {
   readonly quality: FaceQuality;
+  /** 128 floats of each model asked for, in that order; `descriptor` is the first. */
+  readonly descriptors: readonly Float32Array[];
 }
 
 export interface DescribedPhoto {
@@ -62,10 +73,10 @@ function loadEngine(): Promise<Engine> {
 }
 
 /** Loads the networks and runs each once, so that the first photo is not the slow one. */
-export async function warmUp(): Promise<{ model: string; backend: string }> {
-  const { model, backend, describeFaces } = await loadEngine();
+export async function warmUp(): Promise<{ backend: string }> {
+  const { backend, describeFaces } = await loadEngine();
   await describeFaces({ pixels: new Uint8Array(64 * 64 * 3), width: 64, height: 64 });
-  return { model, backend };
+  return { backend };
 }
 
 function readFile(source: PhotoSource): Promise<Uint8Array> | Uint8Array {
@@ -87,11 +98,23 @@ export async function describePhoto({ begun, ...job }: PhotoJob & { begun: Messa
       throw new PermanentError(PHOTO_REFUSED, 'The photo is of somebody who was erased, or was taken from its person.');
     }
     const { picture, width, height } = await decodePhoto(file, settings);
-    const found = await findFaces(engine, picture, settings);
-    const faces = found.map((face) => ({ ...face, quality: judgeFace(face, picture, width / picture.width) }));
+    const models = (job.models ?? [DEFAULT_MODEL]).map(expectModel);
+    const mirrored = models.some((model) => model.mirrored);
+    const found = await findFaces(engine, picture, { ...settings, mirrored });
+    const faces = found.map(({ mirrored, ...face }) => {
+      const descriptors = models.map((model) => describeBy(model, { ...face, ...(mirrored && { mirrored }) }));
+      const descriptor = descriptors[0] ?? face.descriptor;
+      return { ...face, descriptor, descriptors, quality: judgeFace(face, picture, width / picture.width) };
+    });
     return { kind: 'described', photo: { faces, width, height, contentHash } };
   } catch (error) {
     if (!(error instanceof PermanentError)) return { kind: 'broken', error };
     return { kind: 'refused', code: error.code, message: error.message, contentHash };
   }
+}
+
+function expectModel(name: ModelName): DescriptorModel {
+  const model = findModel(name);
+  if (model === undefined) throw new Error(`There is no model ${name}.`);
+  return model;
 }

@@ -1,11 +1,11 @@
-import { PermanentError } from '../lib/errors.ts';
-import { kindOfPath, resolveImagePath } from '../lib/image-path.ts';
+import type { ModelName } from '../lib/descriptor-models.ts';
 import type { PhotoSources } from '../lib/photo-sources.ts';
 import type { Face, IdentifyRequest, IdentifyResponse } from '../proto/face.ts';
 import type { DecidedFace } from './decide.ts';
-import type { DescribedPhoto, JudgedFace, PhotoSource } from './describe-photo.ts';
+import type { JudgedFace } from './describe-photo.ts';
+import { lookAtPhoto } from './look-at-photo.ts';
 import { type Naming, nameFaces, revisionOf, toCandidate, toMatch } from './name-faces.ts';
-import { expectDescribed, type WorkerPool } from './worker-pool.ts';
+import type { WorkerPool } from './worker-pool.ts';
 
 /** What the reference system answers when nobody is recognised. */
 const NOT_FOUND = 'not_found';
@@ -14,7 +14,8 @@ export interface IdentifyOptions extends Naming {
   /** Folders that photos may come from. */
   readonly roots: readonly string[];
   readonly sources: Pick<PhotoSources, 'withPhoto'>;
-  readonly model: string;
+  /** Of the gallery. */
+  readonly model: ModelName;
   readonly pool: WorkerPool;
 }
 
@@ -32,7 +33,7 @@ export async function identify(
   signal: AbortSignal,
 ): Promise<IdentifyResponse> {
   const { rules } = options;
-  const photo = await describe(options, request, signal);
+  const photo = await lookAtPhoto({ ...options, models: [options.model] }, request, signal);
   // Before the decision: it must not claim to know what changes after it.
   const galleryRevision = revisionOf(options);
   const decided = nameFaces(options, photo.faces.map(toProbe));
@@ -48,21 +49,6 @@ export async function identify(
       contentHash: Buffer.from(photo.contentHash, 'hex'),
     },
   };
-}
-
-/** Files are read by the worker that looks at them; what must be fetched keeps no worker waiting. */
-async function describe(
-  { pool, roots, sources }: IdentifyOptions,
-  { imagePath, image }: IdentifyRequest,
-  signal: AbortSignal,
-): Promise<DescribedPhoto> {
-  const look = async (source: PhotoSource) => expectDescribed(await pool.describe(source, { signal }));
-  if (image.length > 0) {
-    if (imagePath === '') return look({ file: image });
-    throw new PermanentError('request_invalid', 'The request holds a path and a photo: one of them, please.');
-  }
-  if (kindOfPath(imagePath) === 'file') return look(await resolveImagePath(imagePath, roots));
-  return sources.withPhoto(imagePath, signal, (file) => look({ file }));
 }
 
 function toProbe({ descriptor, quality }: JudgedFace) {

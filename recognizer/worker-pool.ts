@@ -19,7 +19,7 @@ export interface WorkerPool {
   readonly workers: number;
   readonly waiting: number;
   /** Loads the networks into every worker. */
-  warmUp(): Promise<{ model: string; backend: string }>;
+  warmUp(): Promise<{ backend: string }>;
   /**
    * Reads, decodes and describes one photo in the next free worker.
    *
