@@ -14,6 +14,10 @@ export interface Program {
   /** Throws until the program can be used. */
   ready: (signal: AbortSignal) => Promise<unknown>;
   readyWithinMs: number;
+  /** Throws when the program, once ready, does not answer any more: it is killed after a while, and started again. */
+  alive?: (signal: AbortSignal) => Promise<unknown>;
+  /** How often, and how long, it is asked; 5 s. */
+  aliveEveryMs?: number;
   stopSignal: NodeJS.Signals;
   stopWithinMs: number;
 }
@@ -87,7 +91,9 @@ export async function supervise(program: Program, options: SuperviseOptions): Pr
     for (let pause = FIRST_PAUSE_MS; !stopping.signal.aborted; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       if (running) {
         const since = Date.now();
+        const watched = watchAlive(program, running, options);
         const ending = await running.ended;
+        await watched;
         current = null;
         if (stopping.signal.aborted) return;
         if (Date.now() - since > STEADY_AFTER_MS) pause = FIRST_PAUSE_MS;
@@ -143,6 +149,30 @@ async function waitUntilReady(program: Program, process: GuardedProcess, signal:
   ended.catch(() => {});
   ready.catch(() => {});
   await Promise.race([ended, ready]);
+}
+
+const ALIVE_EVERY_MS = 5_000;
+/** Longer than anything that a busy machine or a paused program is forgiven for. */
+const SILENCES_FORGIVEN = 4;
+
+/** Resolves when the program has ended. */
+async function watchAlive(program: Program, running: GuardedProcess, { onEvent }: SuperviseOptions): Promise<void> {
+  const { alive, aliveEveryMs = ALIVE_EVERY_MS } = program;
+  if (alive === undefined) return;
+  const ended = new AbortController();
+  void running.ended.then(() => ended.abort());
+  for (let silences = 0; !ended.signal.aborted; ) {
+    await sleep(aliveEveryMs, null, { signal: ended.signal }).catch(() => {});
+    if (ended.signal.aborted) return;
+    try {
+      await alive(AbortSignal.any([ended.signal, AbortSignal.timeout(aliveEveryMs)]));
+      silences = 0;
+    } catch (error) {
+      if (++silences <= SILENCES_FORGIVEN || ended.signal.aborted) continue;
+      onEvent({ level: 'warn', text: `does not answer any more (${messageOf(error)}); killing it` });
+      running.kill('SIGKILL');
+    }
+  }
 }
 
 const ASK_EVERY_MS = 50;

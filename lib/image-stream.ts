@@ -46,6 +46,7 @@ async function ensureStream(manager: JetStreamManager, names: StreamNames): Prom
 async function ensureConsumer(manager: JetStreamManager, names: StreamNames, subject: string): Promise<void> {
   const { stream, consumer } = names;
   await removeOldConsumer(manager, names, subject);
+  await removeConsumerOfLostStream(manager, names);
   if (!(await exists(manager.consumers.info(stream, consumer)))) {
     await manager.consumers.add(stream, {
       durable_name: consumer,
@@ -69,6 +70,19 @@ async function removeOldConsumer(manager: JetStreamManager, names: StreamNames, 
   if (!(await exists(info)) || (await info).config.filter_subject === subject) return;
   // Another service that starts may have been quicker.
   await exists(manager.consumers.delete(stream, consumer));
+}
+
+/**
+ * A server whose disk was full, or is a new one, can come back with a stream whose numbers start again, and a consumer that
+ * remembers having handed out greater ones: it would take new messages for old, and `removeLeftovers` delete them.
+ */
+async function removeConsumerOfLostStream(manager: JetStreamManager, { stream, consumer }: StreamNames): Promise<void> {
+  const info = manager.consumers.info(stream, consumer);
+  if (!(await exists(info))) return;
+  const handedOut = (await info).delivered.stream_seq;
+  // In this order: what is published in between makes the last number greater, never the other one.
+  const { last_seq } = (await manager.streams.info(stream)).state;
+  if (handedOut > last_seq) await exists(manager.consumers.delete(stream, consumer));
 }
 
 /**

@@ -4,10 +4,11 @@ import { parseArgs } from 'node:util';
 import { describeMachine, describeVersions } from '../../cli/describe-machine.ts';
 import { spawnGuarded } from '../../cli/guarded-process.ts';
 import { type Figures, formatTable, plain, withGoal } from '../figures.ts';
+import { FAULT_KINDS } from './plan.ts';
 import { type ChaosOptions, type ChaosResult, isClean, runChaos } from './run-chaos.ts';
 import { findOwnMounts } from './small-disk.ts';
 
-// npm run chaos [-- --images N] [--faults N] [--seed S] [--database mariadb|mysql] [--cluster] [--json]
+// npm run chaos [-- --images N] [--faults N] [--seed S] [--database mariadb|mysql] [--cluster] [--only kill,link,…] [--json]
 
 /** Set in the process that may mount file systems. */
 const INSIDE = 'FACEFLOW_CHAOS_OWN_MOUNTS';
@@ -52,6 +53,7 @@ function readOptions(args: string[]): Omit<ChaosOptions, 'ownMounts' | 'say'> & 
       seed: { type: 'string' },
       database: { type: 'string', default: 'mariadb' },
       cluster: { type: 'boolean', default: false },
+      only: { type: 'string', default: FAULT_KINDS.join(',') },
       json: { type: 'boolean', default: false },
     },
   });
@@ -61,7 +63,11 @@ function readOptions(args: string[]): Omit<ChaosOptions, 'ownMounts' | 'say'> & 
   };
   if (values.database !== 'mariadb' && values.database !== 'mysql')
     throw new Error(`--database ${values.database}: expected mariadb or mysql.`);
+  const only = FAULT_KINDS.filter((kind) => values.only.split(',').includes(kind));
+  if (only.length !== values.only.split(',').length)
+    throw new Error(`--only ${values.only}: expected some of ${FAULT_KINDS.join(', ')}, separated by commas.`);
   return {
+    only,
     images: whole('images', values.images),
     faults: whole('faults', values.faults),
     seed: values.seed === undefined ? randomInt(1_000_000) : whole('seed', values.seed),

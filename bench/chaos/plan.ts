@@ -39,10 +39,15 @@ const REST_MS = 1_000;
  * Draws faults that overlap in time, but never two on one target. The same seed, count and ground give the same plan; what
  * the system makes of it depends on the machine.
  */
-export function planFaults(seed: number, count: number, ground: Ground): Fault[] {
+export function planFaults(
+  seed: number,
+  count: number,
+  ground: Ground,
+  kinds: readonly FaultKind[] = FAULT_KINDS,
+): Fault[] {
   const random = createSeededRandom(seed);
   const between = (low: number, high: number) => Math.round(low + random() * (high - low));
-  const turns = TURNS.filter((kind) => optionsOf(kind, ground).length > 0);
+  const turns = TURNS.filter((kind) => kinds.includes(kind) && optionsOf(kind, ground).length > 0);
   if (turns.length === 0) return [];
   const decks = new Map<FaultKind, Option[]>();
   const busyUntil = new Map<string, number>();

@@ -8,7 +8,7 @@ import type { DatabaseProgram } from '../../cli/servers/database-program.ts';
 import { injectFaults } from './inject.ts';
 import { installWitness, judge, untilAllEnded, type Verdict } from './judge.ts';
 import { PHOTO_KINDS, writeLoad, writeSamples } from './photos.ts';
-import { type Fault, type Ground, planFaults } from './plan.ts';
+import { type Fault, type FaultKind, type Ground, planFaults } from './plan.ts';
 import { postLoad, postOne } from './post-load.ts';
 import { describeSingleServers, type Servers } from './servers.ts';
 import { findShiftedClock } from './shifted-clock.ts';
@@ -20,6 +20,8 @@ export interface ChaosOptions {
   readonly images: number;
   readonly faults: number;
   readonly seed: number;
+  /** Kinds of faults. */
+  readonly only: readonly FaultKind[];
   readonly servers: DatabaseProgram['kind'] | 'cluster';
   /** Whether file systems can be mounted here (small-disk.ts). */
   readonly ownMounts: boolean;
@@ -93,7 +95,7 @@ async function runIn(folder: string, logsFolder: string, options: ChaosOptions):
   try {
     await installWitness(servers.mysqlUrl);
     await checkKinds(system, servers.mysqlUrl);
-    const faults = planFaults(seed, options.faults, groundOf(system, disks, shiftClock !== null));
+    const faults = planFaults(seed, options.faults, groundOf(system, disks, shiftClock !== null), options.only);
     const events = watchEvents(system.receiverUrl);
     say(`seed ${seed}: ${load.length} photos, ${faults.length} faults`);
     const end = Math.max(0, ...faults.map(({ atMs, ms }) => atMs + ms)) + TAIL_MS;

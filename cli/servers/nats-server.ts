@@ -10,6 +10,8 @@ import type { PreparedServer } from './database-server.ts';
 interface NatsAccount {
   token: string;
   port: number;
+  /** Of its health. */
+  monitorPort?: number;
 }
 
 /** Starts the program with `--version` to see that it runs here; returns the version. */
@@ -32,12 +34,14 @@ export async function prepareNats(place: ProgramPlace, folder: string): Promise<
   );
   const token = known?.token ?? randomBytes(24).toString('hex');
   const port = await chooseFreePort(known?.port);
-  await writePrivately(accountFile, JSON.stringify({ token, port } satisfies NatsAccount, null, 2));
+  const monitorPort = await chooseFreePort(known?.monitorPort);
+  await writePrivately(accountFile, JSON.stringify({ token, port, monitorPort } satisfies NatsAccount, null, 2));
   const configuration = join(folder, 'nats.conf');
   await writePrivately(
     configuration,
     [
       `listen: "127.0.0.1:${port}"`,
+      `http: "127.0.0.1:${monitorPort}"`,
       `server_name: faceflow`,
       `jetstream { store_dir: ${JSON.stringify(join(folder, 'jetstream'))} }`,
       `authorization { token: "${token}" }`,
@@ -54,6 +58,7 @@ export async function prepareNats(place: ProgramPlace, folder: string): Promise<
       cwd: folder,
       ready: () => askNats(port),
       readyWithinMs: 60_000,
+      alive: (signal) => askStreams(monitorPort, signal),
       // SIGTERM ends it with exit code 1, SIGINT with 0; both in order.
       stopSignal: 'SIGINT',
       stopWithinMs: 10_000,
@@ -74,6 +79,16 @@ export async function askNats(port: number, host = '127.0.0.1'): Promise<void> {
   if ((JSON.parse(json) as { jetstream?: boolean }).jetstream !== true) {
     throw new Error(`the NATS server at ${host}:${port} runs without JetStream (start it with -js)`);
   }
+}
+
+/**
+ * Throws unless the server can say how its streams are. A server that has had a full disk may not any more (2.9.10 waits for a
+ * lock that it holds itself), while it greets, and calls itself healthy.
+ */
+async function askStreams(monitorPort: number, signal: AbortSignal): Promise<void> {
+  const response = await fetch(`http://127.0.0.1:${monitorPort}/jsz?accounts=true&streams=true`, { signal });
+  if (!response.ok) throw new Error(`its monitor answers ${response.status}`);
+  await response.arrayBuffer();
 }
 
 function readGreeting(port: number, host: string): Promise<string> {
