@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../lib/errors.ts';
+import { abortAfter } from './abort-after.ts';
 import { describeEnding, type GuardedProcess, spawnGuarded } from './guarded-process.ts';
 import { LaunchError } from './launch-error.ts';
 
@@ -136,13 +137,12 @@ async function readLines(stream: NodeJS.ReadableStream, onLine: (line: string) =
 }
 
 async function waitUntilReady(program: Program, process: GuardedProcess, signal: AbortSignal): Promise<void> {
-  const timeout = AbortSignal.timeout(program.readyWithinMs);
   const giveUp = new AbortController();
   const ended = process.ended.then((ending) => {
     giveUp.abort();
     throw new Error(`it ${describeEnding(ending)}`);
   });
-  const ready = waitUntil(program.ready, AbortSignal.any([timeout, signal, giveUp.signal])).catch((error: unknown) => {
+  const ready = waitUntil(program.ready, abortAfter(program.readyWithinMs, signal, giveUp.signal)).catch((error: unknown) => {
     signal.throwIfAborted();
     throw new Error(`it was not ready after ${program.readyWithinMs / 1000} s: ${messageOf(error)}`);
   });
@@ -165,7 +165,7 @@ async function watchAlive(program: Program, running: GuardedProcess, { onEvent }
     await sleep(aliveEveryMs, null, { signal: ended.signal }).catch(() => {});
     if (ended.signal.aborted) return;
     try {
-      await alive(AbortSignal.any([ended.signal, AbortSignal.timeout(aliveEveryMs)]));
+      await alive(abortAfter(aliveEveryMs, ended.signal));
       silences = 0;
     } catch (error) {
       if (++silences <= SILENCES_FORGIVEN || ended.signal.aborted) continue;

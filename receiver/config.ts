@@ -1,4 +1,4 @@
-import { commonKeys, folders, mysqlUrl, port, readEnv } from '../lib/env.ts';
+import { commonKeys, folders, listenerKeys, mysqlUrl, port, readEnv } from '../lib/env.ts';
 import { eventKeys } from '../lib/events.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
 import { queueKeys } from '../lib/image-queue.ts';
@@ -10,6 +10,7 @@ export type Config = ReturnType<typeof loadConfig>;
 export function loadConfig(environment: NodeJS.ProcessEnv) {
   return readEnv(environment, {
     ...commonKeys,
+    ...listenerKeys,
     ...queueKeys,
     ...eventKeys,
     ...imageLimitKeys,

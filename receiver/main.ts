@@ -15,7 +15,8 @@ import { openRecognizerClient } from './recognizer-client.ts';
 const config = loadOrExit(() => loadConfig(process.env));
 const log = createLog('receiver', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
 
-await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClose, signal }) => {
+const { SHUTDOWN_TIMEOUT_MS: shutdownTimeoutMs, DRAIN_MS: drainMs } = config;
+await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
   const db = openDatabase(config.MYSQL_URL);
   onClose('database', () => db.close());
   const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer } = config;
@@ -37,7 +38,8 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   onClose('path index', () => indexing);
 
   const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };
-  const app = await buildApp({ db, images, faces, queue, events, recognizer, roots: config.IMAGE_ROOTS, limits, log });
+  const roots = config.IMAGE_ROOTS;
+  const app = await buildApp({ db, images, faces, queue, events, recognizer, roots, limits, log, stopping: signal });
   await app.listen({ host: config.HOST, port: config.RECEIVER_PORT });
   onClose('http', () => app.close());
   log.info({ roots: config.IMAGE_ROOTS }, 'photos are accepted from these folders');

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { choice, commonKeys, decimal, folder, folders, integer, mysqlUrl, port, readEnv } from '../lib/env.ts';
+import { choice, commonKeys, decimal, folder, folders, integer, listenerKeys, mysqlUrl, port, readEnv } from '../lib/env.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
 import { CANDIDATE_LIMIT, DEFAULT_THRESHOLD } from '../lib/similarity.ts';
 import { ENGINES } from './engine/create-engine.ts';
@@ -11,6 +11,7 @@ export type Config = ReturnType<typeof loadConfig>;
 export function loadConfig(environment: NodeJS.ProcessEnv) {
   return readEnv(environment, {
     ...commonKeys,
+    ...listenerKeys,
     ...imageLimitKeys,
     RECOGNIZER_PORT: port(50051),
     /** Without it the recognizer runs alone on the folder KNOWN_PEOPLE. */

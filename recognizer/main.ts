@@ -18,7 +18,8 @@ import { openWorkerPool } from './worker-pool.ts';
 const config = loadOrExit(() => loadConfig(process.env));
 const log = createLog('recognizer', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
 
-await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClose, signal }) => {
+const { SHUTDOWN_TIMEOUT_MS: shutdownTimeoutMs, DRAIN_MS: drainMs } = config;
+await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
   const pool = openWorkerPool({
     workers: config.RECOGNIZER_WORKERS,
     maxWaiting: config.RECOGNIZER_QUEUE,
