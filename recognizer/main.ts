@@ -73,6 +73,7 @@ await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
     onClose('snapshot', () => snapshots.close());
   }
   if (signal.aborted) return;
+  signal.addEventListener('abort', () => server.becomeUnready());
   const naming = { gallery, rules, model, thresholdFor };
   server.becomeReady({
     identify: (request, signal) => identify({ ...naming, roots: config.IMAGE_ROOTS, pool }, request, signal),
