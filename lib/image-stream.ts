@@ -1,9 +1,14 @@
-import { JetStreamApiError, type JetStreamManager } from '@nats-io/jetstream';
+import { JetStreamApiError, type JetStreamManager, type StreamConfig } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 
 export interface StreamNames {
   readonly stream: string;
   readonly consumer: string;
+}
+
+export interface StreamOptions extends StreamNames {
+  /** On how many servers of a cluster the stream is kept; 1 unless told otherwise. */
+  readonly replicas?: number;
 }
 
 /** How long a worker may keep an image without a word before another one gets it. */
@@ -25,22 +30,34 @@ export function anySubject({ stream }: Pick<StreamNames, 'stream'>): string {
 }
 
 /** Makes the work queue and its durable consumer where they are missing, and clears away what a killed server left. */
-export async function ensureImageStream(manager: JetStreamManager, names: StreamNames): Promise<void> {
-  await ensureStream(manager, names);
-  await ensureConsumer(manager, names, anySubject(names));
+export async function ensureImageStream(manager: JetStreamManager, options: StreamOptions): Promise<void> {
+  await ensureStream(manager, options.stream, {
+    ...describeStream(options),
+    num_replicas: options.replicas ?? 1,
+  });
+  await ensureConsumer(manager, options, anySubject(options));
 }
 
-async function ensureStream(manager: JetStreamManager, names: StreamNames): Promise<void> {
-  const { stream } = names;
-  const config = {
-    name: stream,
+/** Makes a stream where it is missing, and has it kept on as many servers as it should be; all else stays as it is. */
+export async function ensureStream(
+  manager: JetStreamManager,
+  stream: string,
+  config: Partial<StreamConfig> & Pick<StreamConfig, 'num_replicas'>,
+): Promise<void> {
+  const info = manager.streams.info(stream);
+  // Adding what is there already, unchanged, is no error: another service may be quicker.
+  if (!(await exists(info))) await manager.streams.add({ name: stream, ...config });
+  else if ((await info).config.num_replicas !== config.num_replicas)
+    await manager.streams.update(stream, { num_replicas: config.num_replicas });
+}
+
+function describeStream(names: StreamNames) {
+  return {
     subjects: WORK_KINDS.map((kind) => subjectOf(names, kind)),
     retention: 'workqueue' as const,
     storage: 'file' as const,
     duplicate_window: nanos(DEDUPLICATION_MS),
   };
-  // Adding what is there already, unchanged, is no error.
-  if (!(await exists(manager.streams.info(stream)))) await manager.streams.add(config);
 }
 
 async function ensureConsumer(manager: JetStreamManager, names: StreamNames, subject: string): Promise<void> {

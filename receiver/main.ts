@@ -19,10 +19,10 @@ const { SHUTDOWN_TIMEOUT_MS: shutdownTimeoutMs, DRAIN_MS: drainMs } = config;
 await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
   const db = openDatabase(config.MYSQL_URL);
   onClose('database', () => db.close());
-  const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer } = config;
-  const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, log });
+  const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer, NATS_REPLICAS: replicas } = config;
+  const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, replicas, log });
   onClose('queue', () => queue.close());
-  const events = openEvents({ url: config.NATS_URL, stream: config.EVENTS_STREAM, log });
+  const events = openEvents({ url: config.NATS_URL, stream: config.EVENTS_STREAM, replicas, log });
   onClose('events', () => events.close());
   const recognizer = openRecognizerClient({
     address: config.RECOGNIZER_ADDRESS,

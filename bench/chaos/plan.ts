@@ -23,6 +23,8 @@ export interface Ground {
   readonly links: readonly string[];
   /** Services that can be started with another clock; none where libfaketime cannot be had. */
   readonly clocks: readonly string[];
+  /** Targets of which never two may be hit at once, as a cluster outlives the loss of one: each as the start of their names. */
+  readonly clusters: readonly string[];
   /** Disks that can be filled; none where no small file system can be made. */
   readonly disks: readonly string[];
 }
@@ -34,6 +36,8 @@ const [SHORTEST_MS, LONGEST_MS] = [1_000, 8_000];
 const [SHORTEST_GAP_MS, LONGEST_GAP_MS] = [1_500, 5_500];
 /** Nothing is hit again before it has had a moment of health. */
 const REST_MS = 1_000;
+/** A server that comes back to its cluster is a part of it only after a while. */
+const REJOIN_MS = 12_000;
 
 /**
  * Draws faults that overlap in time, but never two on one target. The same seed, count and ground give the same plan; what
@@ -59,10 +63,12 @@ export function planFaults(
     if (deck.length === 0) deck.push(...shuffle(optionsOf(kind, ground), random));
     decks.set(kind, deck);
     const { target, how } = deck.pop() as Option;
-    const start = Math.max(atMs, (busyUntil.get(target) ?? 0) + REST_MS);
+    const cluster = ground.clusters.find((name) => target.startsWith(name));
+    const group = cluster ?? target;
+    const start = Math.max(atMs, (busyUntil.get(group) ?? 0) + REST_MS);
     const ms = kind === 'kill' ? 0 : between(SHORTEST_MS, LONGEST_MS);
     faults.push({ atMs: start, ms, kind, target, how });
-    busyUntil.set(target, start + ms);
+    busyUntil.set(group, start + ms + (cluster === undefined ? 0 : REJOIN_MS));
     atMs += between(SHORTEST_GAP_MS, LONGEST_GAP_MS);
   }
   return faults.sort((a, b) => a.atMs - b.atMs);

@@ -10,7 +10,8 @@ import { installWitness, judge, untilAllEnded, type Verdict } from './judge.ts';
 import { PHOTO_KINDS, writeLoad, writeSamples } from './photos.ts';
 import { type Fault, type FaultKind, type Ground, planFaults } from './plan.ts';
 import { postLoad, postOne } from './post-load.ts';
-import { describeSingleServers, type Servers } from './servers.ts';
+import { describeClusters } from './clusters.ts';
+import { describeSingleServers } from './servers.ts';
 import { findShiftedClock } from './shifted-clock.ts';
 import { mountSmallDisk, type SmallDisk } from './small-disk.ts';
 import { makePhotoFolders, type System, startSystem } from './system.ts';
@@ -75,16 +76,16 @@ async function runIn(folder: string, logsFolder: string, options: ChaosOptions):
   await mkdir(dataFolder);
   const cacheFolder = chooseCacheFolder(process.env, PROJECT, folder);
   const disks = new Map<string, SmallDisk>();
-  if (options.ownMounts) disks.set('data', await mountSmallDisk(dataFolder, DISK_MB));
+  if (options.servers === 'cluster') skipped.push('disk: of a cluster only whole servers are lost');
+  else if (options.ownMounts) disks.set('data', await mountSmallDisk(dataFolder, DISK_MB));
   else skipped.push('disk: file systems cannot be mounted here (unshare --mount)');
   const shiftClock = await findShiftedClock(cacheFolder);
   if (shiftClock === null) skipped.push('clock: libfaketime is taken from Debian');
-  const servers: Servers = await describeSingleServers({
-    folder: dataFolder,
-    cacheFolder,
-    kind: options.servers === 'mysql' ? 'mysql' : 'mariadb',
-    say,
-  });
+  const place = { folder: dataFolder, cacheFolder, say };
+  const servers =
+    options.servers === 'cluster'
+      ? await describeClusters(place)
+      : await describeSingleServers({ ...place, kind: options.servers });
   const folders = await makePhotoFolders(dataFolder);
   const samples = join(folders.photosFolder, 'samples');
   await writeSamples(samples, folders.knownPeopleFolder);
@@ -122,6 +123,7 @@ function groundOf(system: System, disks: ReadonlyMap<string, SmallDisk>, canShif
     processes,
     links: [...system.links.keys()],
     clocks: canShiftClocks ? processes.filter((name) => /^(receiver|processor|recognizer)/.test(name)) : [],
+    clusters: ['galera-', 'nats-'],
     disks: [...disks.keys()],
   };
 }

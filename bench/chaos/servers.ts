@@ -19,8 +19,10 @@ export interface Servers {
   readonly natsToken: string;
   /** Such as `MariaDB 10.11.11, NATS 2.9.10`. */
   readonly description: string;
-  /** What is to be done when all of them run. */
-  prepare?(): Promise<void>;
+  /** On how many NATS servers each stream is kept. */
+  readonly replicas: number;
+  /** Lets go of what is not a program. */
+  close?(): Promise<void>;
 }
 
 /** One database server and one NATS server in `folder`. */
@@ -47,6 +49,7 @@ export async function describeSingleServers(options: {
     natsUrl: nats.url,
     natsPlaces: [placeOf(nats.url)],
     natsToken: new URL(nats.url).username,
+    replicas: 1,
     description: `${program.kind} ${program.version}, ${found.nats.description}`,
   };
 }

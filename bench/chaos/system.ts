@@ -53,6 +53,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     for (const link of links.values()) await link.fail(null);
     for (const one of running.toReversed()) await one.stop();
     for (const link of links.values()) await link.close();
+    await servers.close?.();
     await watcher.close();
   };
 
@@ -93,7 +94,6 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 
   try {
     for (const { name, program, isVictim } of servers.programs) await start(name, program, isVictim);
-    await servers.prepare?.();
     await migrate(servers.mysqlUrl);
     const natsPorts: number[] = [];
     for (const [index, place] of servers.natsPlaces.entries())
@@ -104,6 +104,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       IMAGE_ROOTS: options.photosFolder,
       HOST,
       LOG_FORMAT: 'json',
+      NATS_REPLICAS: String(servers.replicas),
       ...options.env,
     };
     const recognizers = await startService('recognizer', { ...env, KNOWN_PEOPLE: options.knownPeopleFolder });

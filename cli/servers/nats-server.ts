@@ -21,18 +21,32 @@ export async function checkNatsProgram(place: ProgramPlace): Promise<string> {
   return /v([\d.]+)/.exec(output)?.[1] ?? 'unknown';
 }
 
+/** One server of a cluster on this machine. */
+export interface NatsCluster {
+  /** Of this server; each has its own. */
+  readonly serverName: string;
+  readonly token: string;
+  /** Where this server listens to the others, and where they listen, itself among them. */
+  readonly port: number;
+  readonly ports: readonly number[];
+}
+
 /**
  * Makes `folder` hold a NATS server with JetStream and says how to run it: on a loopback port that stays the same as
  * long as it is free, with a token that only the folder's owner can read.
  */
-export async function prepareNats(place: ProgramPlace, folder: string): Promise<PreparedServer> {
+export async function prepareNats(
+  place: ProgramPlace,
+  folder: string,
+  cluster?: NatsCluster,
+): Promise<PreparedServer> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const accountFile = join(folder, 'account.json');
   const known = await readFile(accountFile, 'utf8').then(
     (text) => JSON.parse(text) as NatsAccount,
     () => null,
   );
-  const token = known?.token ?? randomBytes(24).toString('hex');
+  const token = cluster?.token ?? known?.token ?? randomBytes(24).toString('hex');
   const port = await chooseFreePort(known?.port);
   const monitorPort = await chooseFreePort(known?.monitorPort);
   await writePrivately(accountFile, JSON.stringify({ token, port, monitorPort } satisfies NatsAccount, null, 2));
@@ -42,9 +56,10 @@ export async function prepareNats(place: ProgramPlace, folder: string): Promise<
     [
       `listen: "127.0.0.1:${port}"`,
       `http: "127.0.0.1:${monitorPort}"`,
-      `server_name: faceflow`,
+      `server_name: ${cluster?.serverName ?? 'faceflow'}`,
       `jetstream { store_dir: ${JSON.stringify(join(folder, 'jetstream'))} }`,
       `authorization { token: "${token}" }`,
+      ...(cluster ? [describeCluster(cluster)] : []),
     ].join('\n'),
   );
   const { command, prefix, env } = invoke(place);
@@ -64,6 +79,12 @@ export async function prepareNats(place: ProgramPlace, folder: string): Promise<
       stopWithinMs: 10_000,
     },
   };
+}
+
+/** Clients are not told of the other servers: they know those of their URL. */
+function describeCluster({ port, ports }: NatsCluster): string {
+  const routes = ports.map((other) => `"nats-route://127.0.0.1:${other}"`).join(', ');
+  return `cluster { name: faceflow, listen: "127.0.0.1:${port}", no_advertise: true, routes: [${routes}] }`;
 }
 
 async function writePrivately(file: string, text: string): Promise<void> {

@@ -30,6 +30,8 @@ export interface RunJobsOptions {
   /** Where candidates find each other; of all the processors of one system the same. */
   readonly bucket: string;
   readonly leaseMs: number;
+  /** See LeaderOptions. */
+  readonly replicas: number;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
@@ -38,8 +40,8 @@ const RETRY_MS = 1_000;
 
 /** Stands for leader, and runs the jobs whenever this process is it. Resolves when `signal` is aborted and all have ended. */
 export function runJobs(options: RunJobsOptions): Promise<void> {
-  const { natsUrl: url, bucket, leaseMs, log, signal } = options;
-  return holdLeadership({ url, bucket, leaseMs, log, signal, lead: (leadership) => leadJobs(leadership, options) });
+  const { natsUrl: url, bucket, leaseMs, replicas, log, signal } = options;
+  return holdLeadership({ url, bucket, leaseMs, replicas, log, signal, lead: (leadership) => leadJobs(leadership, options) });
 }
 
 async function leadJobs({ fence, signal }: Leadership, { jobs, db, log }: RunJobsOptions): Promise<void> {
