@@ -142,10 +142,12 @@ async function waitUntilReady(program: Program, process: GuardedProcess, signal:
     giveUp.abort();
     throw new Error(`it ${describeEnding(ending)}`);
   });
-  const ready = waitUntil(program.ready, abortAfter(program.readyWithinMs, signal, giveUp.signal)).catch((error: unknown) => {
-    signal.throwIfAborted();
-    throw new Error(`it was not ready after ${program.readyWithinMs / 1000} s: ${messageOf(error)}`);
-  });
+  const ready = waitUntil(program.ready, abortAfter(program.readyWithinMs, signal, giveUp.signal)).catch(
+    (error: unknown) => {
+      signal.throwIfAborted();
+      throw new Error(`it was not ready after ${program.readyWithinMs / 1000} s: ${messageOf(error)}`);
+    },
+  );
   ended.catch(() => {});
   ready.catch(() => {});
   await Promise.race([ended, ready]);

@@ -37,7 +37,8 @@ export async function buildApp(options: {
   });
   app.get('/healthz', () => ({ status: 'ok' }));
   app.get('/readyz', (_request, reply) => {
-    if (options.stopping.aborted) return reply.status(503).send({ status: 'not ready', reason: 'It is about to stop.' });
+    if (options.stopping.aborted)
+      return reply.status(503).send({ status: 'not ready', reason: 'It is about to stop.' });
     return { status: 'ready' };
   });
   await forwardToReceiver(app, options.log, options.receiverUrl);

@@ -1,5 +1,16 @@
 import { availableParallelism } from 'node:os';
-import { choice, commonKeys, decimal, folder, folders, integer, listenerKeys, mysqlUrl, port, readEnv } from '../lib/env.ts';
+import {
+  choice,
+  commonKeys,
+  decimal,
+  folder,
+  folders,
+  integer,
+  listenerKeys,
+  mysqlUrl,
+  port,
+  readEnv,
+} from '../lib/env.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
 import { CANDIDATE_LIMIT, DEFAULT_THRESHOLD } from '../lib/similarity.ts';
 import { ENGINES } from './engine/create-engine.ts';

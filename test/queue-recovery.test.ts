@@ -36,7 +36,12 @@ async function openQueue(): Promise<ImageQueue> {
   const queue = openImageQueue({
     ...{ url: nats.natsUrl, stream: 'IMAGES', consumer: 'processor', log: pino({ level: 'silent' }) },
   });
-  await waitFor('the queue', () => queue.enqueue([]).then(() => true, () => false));
+  await waitFor('the queue', () =>
+    queue.enqueue([]).then(
+      () => true,
+      () => false,
+    ),
+  );
   return queue;
 }
 

@@ -65,7 +65,12 @@ async function startTwo(name: ServiceName, env: Record<string, string>): Promise
 async function balance(ports: readonly number[]): Promise<string> {
   const balancer = await openBalancer(ports);
   balancers.push(balancer);
-  await waitFor('a replica behind the balancer', () => fetch(`${balancer.url}/healthz`).then(({ ok }) => ok, () => false));
+  await waitFor('a replica behind the balancer', () =>
+    fetch(`${balancer.url}/healthz`).then(
+      ({ ok }) => ok,
+      () => false,
+    ),
+  );
   return balancer.url;
 }
 
@@ -87,7 +92,13 @@ test('every service is restarted, one replica after the other, under load: no re
   const photo = join(folder, 'photo.jpg');
   await copyFile(join(folder, 'samples', 'cropped.jpg'), photo);
   const shared = {
-    ...{ MYSQL_URL: database.url, NATS_URL: natsUrl(), IMAGES_STREAM: createStreamName(), IMAGE_ROOTS: folder, DRAIN_MS },
+    ...{
+      MYSQL_URL: database.url,
+      NATS_URL: natsUrl(),
+      IMAGES_STREAM: createStreamName(),
+      IMAGE_ROOTS: folder,
+      DRAIN_MS,
+    },
     ...{ EVENTS_STREAM: createStreamName(), DETECTOR: 'tiny', RECOGNIZER_WORKERS: '1' },
   };
   const recognizers = await startTwo('recognizer', { ...shared, KNOWN_PEOPLE: join(folder, 'known') });

@@ -30,7 +30,10 @@ export async function writeSamples(samples: string, knownPeople: string): Promis
   const demo = join(samples, 'demo');
   await makeDemoPhotos(demo, knownPeople);
   await copyFile(join(demo, 'cropped.jpg'), join(samples, 'known.jpg'));
-  await sharp(join(demo, 'sample1.jpg')).resize(2 * WIDTH).jpeg().toFile(join(samples, 'stranger.jpg'));
+  await sharp(join(demo, 'sample1.jpg'))
+    .resize(2 * WIDTH)
+    .jpeg()
+    .toFile(join(samples, 'stranger.jpg'));
   await sharp(join(demo, 'landscape.jpg')).resize(WIDTH).jpeg().toFile(join(samples, 'landscape.jpg'));
   await copyFile(join(demo, 'broken.jpg'), join(samples, 'broken.jpg'));
 }

@@ -11,7 +11,10 @@ const LIBRARY = 'libfaketimeMT.so.1';
 export async function findShiftedClock(cacheFolder: string): Promise<ShiftClock | null> {
   if (!canUnpackOtherReleases()) return null;
   const { ldLibraryPath } = await unpackDebianPackages(['libfaketime'], { cacheFolder });
-  const library = ldLibraryPath.split(':').map((folder) => join(folder, LIBRARY)).find((file) => existsSync(file));
+  const library = ldLibraryPath
+    .split(':')
+    .map((folder) => join(folder, LIBRARY))
+    .find((file) => existsSync(file));
   if (library === undefined) throw new Error(`no ${LIBRARY} in ${ldLibraryPath}`);
   return (offset) => ({ LD_PRELOAD: library, FAKETIME: offset, DONT_FAKE_MONOTONIC: '1', FAKETIME_DONT_RESET: '1' });
 }

@@ -1,8 +1,8 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findOnPath } from '../../cli/servers/find-program.ts';
 import { runCommand } from '../../cli/run-command.ts';
+import { findOnPath } from '../../cli/servers/find-program.ts';
 
 /**
  * The words that, before a command, run it where it may mount file systems that nobody else sees and that are gone with it:
@@ -64,7 +64,7 @@ function writeUntilFull(path: string): void {
   try {
     for (const bytes of PIECES) {
       const piece = Buffer.alloc(bytes);
-      while (writes(file, piece)) continue;
+      while (writes(file, piece));
     }
   } finally {
     closeSync(file);

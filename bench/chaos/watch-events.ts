@@ -25,7 +25,9 @@ export function watchEvents(receiverUrl: string): EventWatcher {
   let [repeated, gaps, resets, lastId] = [0, 0, 0, 0];
 
   function take(text: string): void {
-    const fields = new Map(text.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]));
+    const fields = new Map(
+      text.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
+    );
     const id = Number(fields.get('id'));
     if (!Number.isInteger(id) || !fields.has('id')) return;
     const kind = fields.get('event');

@@ -35,11 +35,7 @@ export interface NatsCluster {
  * Makes `folder` hold a NATS server with JetStream and says how to run it: on a loopback port that stays the same as
  * long as it is free, with a token that only the folder's owner can read.
  */
-export async function prepareNats(
-  place: ProgramPlace,
-  folder: string,
-  cluster?: NatsCluster,
-): Promise<PreparedServer> {
+export async function prepareNats(place: ProgramPlace, folder: string, cluster?: NatsCluster): Promise<PreparedServer> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const accountFile = join(folder, 'account.json');
   const known = await readFile(accountFile, 'utf8').then(

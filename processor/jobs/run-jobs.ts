@@ -41,7 +41,15 @@ const RETRY_MS = 1_000;
 /** Stands for leader, and runs the jobs whenever this process is it. Resolves when `signal` is aborted and all have ended. */
 export function runJobs(options: RunJobsOptions): Promise<void> {
   const { natsUrl: url, bucket, leaseMs, replicas, log, signal } = options;
-  return holdLeadership({ url, bucket, leaseMs, replicas, log, signal, lead: (leadership) => leadJobs(leadership, options) });
+  return holdLeadership({
+    url,
+    bucket,
+    leaseMs,
+    replicas,
+    log,
+    signal,
+    lead: (leadership) => leadJobs(leadership, options),
+  });
 }
 
 async function leadJobs({ fence, signal }: Leadership, { jobs, db, log }: RunJobsOptions): Promise<void> {
