@@ -48,18 +48,14 @@ export async function openTcpProxy(upstream: readonly Place[], random: () => num
     let left = Number.POSITIVE_INFINITY;
     const pass = async (chunk: Buffer): Promise<void> => {
       while (failure === 'hung') await once(changes, 'change');
-      if (failure === 'cut') left = Math.min(left, Math.floor(random() * CUT_WITHIN_BYTES));
+      left = failure === 'cut' ? Math.min(left, Math.floor(random() * CUT_WITHIN_BYTES)) : Number.POSITIVE_INFINITY;
       if (chunk.length > left) {
         to.write(chunk.subarray(0, left));
         reset();
         return;
       }
       left -= chunk.length;
-      for (const piece of failure === 'slow' ? piecesOf(chunk) : [chunk]) {
-        if (failure === 'slow') await sleep(SLOW_MS * (0.5 + random()));
-        if (to.destroyed) return;
-        if (!to.write(piece)) await drained(to);
-      }
+      await (failure === 'slow' ? writeSlowly(to, chunk) : write(to, chunk));
     };
     let passing: Promise<void> = Promise.resolve();
     from.on('data', (chunk: Buffer) => {
@@ -69,6 +65,13 @@ export async function openTcpProxy(upstream: readonly Place[], random: () => num
     from.on('end', () => void passing.then(() => to.end()));
     from.on('error', reset);
     from.on('close', () => void passing.then(() => to.destroySoon()));
+  }
+
+  async function writeSlowly(to: Socket, chunk: Buffer): Promise<void> {
+    for (let start = 0; start < chunk.length; start += SLOW_PIECE_BYTES) {
+      await sleep(SLOW_MS * (0.5 + random()));
+      await write(to, chunk.subarray(start, start + SLOW_PIECE_BYTES));
+    }
   }
 
   async function accept(client: Socket): Promise<void> {
@@ -143,14 +146,11 @@ export async function openTcpProxy(upstream: readonly Place[], random: () => num
   };
 }
 
-function* piecesOf(chunk: Buffer): Generator<Buffer> {
-  for (let start = 0; start < chunk.length; start += SLOW_PIECE_BYTES)
-    yield chunk.subarray(start, start + SLOW_PIECE_BYTES);
-}
-
-function drained(socket: Socket): Promise<void> {
+/** Resolves when the other side can take more, or is gone. */
+function write(to: Socket, chunk: Buffer): Promise<void> | void {
+  if (to.destroyed || to.write(chunk)) return;
   return new Promise((resolve) => {
-    socket.once('drain', resolve);
-    socket.once('close', resolve);
+    to.once('drain', resolve);
+    to.once('close', resolve);
   });
 }
