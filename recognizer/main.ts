@@ -23,7 +23,8 @@ import { openWorkerPool } from './worker-pool.ts';
 const config = loadOrExit(() => loadConfig(process.env));
 const log = createLog('recognizer', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
 
-await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClose, signal }) => {
+const { SHUTDOWN_TIMEOUT_MS: shutdownTimeoutMs, DRAIN_MS: drainMs } = config;
+await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
   const pool = openWorkerPool({
     workers: config.RECOGNIZER_WORKERS,
     maxWaiting: config.RECOGNIZER_QUEUE,
@@ -93,6 +94,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   const sources = openPhotoSources(config);
   onClose('photo sources', () => sources.close());
   const looking = { roots: config.IMAGE_ROOTS, sources, pool };
+  signal.addEventListener('abort', () => server.becomeUnready());
   server.becomeReady({
     identify: (request, signal) => identify({ ...models.active, ...looking, thresholdFor }, request, signal),
     match: (request, signal) => match({ find: models.find, models: knownModels.join(), thresholdFor }, request, signal),
