@@ -231,6 +231,16 @@ describe.skipIf('skip' in installed)('with an OpenID provider, in a real browser
     expect(await sessionCookie()).toBeUndefined();
   });
 
+  test('the description of the API is shown, with nothing that its policy forbids', async () => {
+    const tab = await context.newPage();
+    onTestFinished(() => tab.close());
+    const complaints: string[] = [];
+    tab.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+    await tab.goto(`http://127.0.0.1:${receivers[0]?.port}/docs/`);
+    await tab.getByText('Submit one photo').waitFor();
+    expect(complaints).toEqual([]);
+  });
+
   test('nobody is led to another site afterwards', async () => {
     for (const returnTo of [
       'https://evil.example/',
