@@ -18,14 +18,18 @@ import type { Faces } from '../lib/faces.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
+import type { Metrics } from '../lib/metrics.ts';
 import { guardRoutes } from './access/guard.ts';
 import type { AccessControl } from './access/open-access.ts';
 import { accessOf } from './access/route-roles.ts';
 import { knowCallers } from './caller.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
+import { honourIdempotencyKeys } from './idempotency.ts';
 import type { RecognizerClient } from './recognizer-client.ts';
+import { addAuditRoute } from './routes/audit.ts';
 import { addCalibrationRoutes } from './routes/calibration.ts';
 import { addClusterRoutes } from './routes/clusters.ts';
+import { addDeleteImageRoute } from './routes/delete-image.ts';
 import { addEnrolmentRoutes } from './routes/enrolments.ts';
 import { addEventRoute } from './routes/events.ts';
 import { addFacePersonRoutes } from './routes/face-person.ts';
@@ -34,8 +38,10 @@ import { addHealthRoutes } from './routes/health.ts';
 import { addImageRoutes } from './routes/images.ts';
 import { addJobRoute } from './routes/jobs.ts';
 import { addKeyRoutes } from './routes/keys.ts';
+import { addMetricsRoute } from './routes/metrics.ts';
 import { addPeopleRoutes } from './routes/people.ts';
 import { addPhotoRoute } from './routes/photo.ts';
+import { addRetryRoutes } from './routes/retry.ts';
 import { addSearchRoute } from './routes/search.ts';
 import { addSessionRoutes } from './routes/session.ts';
 import { addSubmitRoutes } from './routes/submit.ts';
@@ -47,6 +53,7 @@ export interface AppOptions {
   readonly queue: ImageQueue;
   readonly events: Events;
   readonly recognizer: RecognizerClient;
+  readonly metrics: Metrics;
   readonly access: AccessControl;
   /** Absolute folders that photos may come from. */
   readonly roots: readonly string[];
@@ -88,8 +95,10 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setSerializerCompiler(serializerCompiler);
   answerErrors(app);
   knowCallers(app);
+  tellRequestIds(app);
   await app.register(cookie);
   await guardRoutes(app, options.access);
+  honourIdempotencyKeys(app, options);
   parseEveryBodyAsJson(app);
   closeUnusedConnections(app);
   // Whoever stores an upload counts its bytes, and reads the rest of the form all the same.
@@ -106,8 +115,11 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const addRoutes: FastifyPluginAsyncZod = async (api) => {
     answerWrongMethods(api);
     addHealthRoutes(api, options);
+    addMetricsRoute(api, options);
     addSubmitRoutes(api, options);
     addImageRoutes(api, options);
+    addRetryRoutes(api, options);
+    addDeleteImageRoute(api, options);
     addPhotoRoute(api, options);
     addClusterRoutes(api, options);
     addEventRoute(api, options);
@@ -120,6 +132,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addCalibrationRoutes(api, options);
     addKeyRoutes(api, options);
     addSessionRoutes(api, options);
+    addAuditRoute(api, options);
   };
   await app.register(addRoutes);
   return app;
@@ -135,6 +148,13 @@ const describeRoute: typeof jsonSchemaTransform = (route) => {
   const description = [schema.description, needs].filter(Boolean).join(' ');
   return { url, schema: { ...schema, description, security: roles.length === 0 ? [] : [{ key: roles }] } };
 };
+
+/** The audit tells of requests by their ids. */
+function tellRequestIds(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
+}
 
 /**
  * Node does not count a connection as idle on which nothing has been asked yet, and browsers keep such for later: a

@@ -3,6 +3,7 @@ import { eventKeys } from '../lib/events.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
 import { queueKeys } from '../lib/image-queue.ts';
 import { recognizerKeys } from '../lib/recognizer-channel.ts';
+import { jobKeys } from '../lib/run-jobs.ts';
 import { accessKeys, toAccessSettings } from './access/settings.ts';
 
 export type Config = ReturnType<typeof loadConfig>;
@@ -16,6 +17,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     ...eventKeys,
     ...imageLimitKeys,
     ...recognizerKeys,
+    ...jobKeys,
     MYSQL_URL: mysqlUrl(),
     RECEIVER_PORT: port(8000),
     /** Folders that photos may come from, separated by colons; a relative path is looked up below each in turn. */

@@ -2,6 +2,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { messageOf, PermanentError } from '../lib/errors.ts';
+import { ClaimLost, KeyReused } from '../lib/idempotency.ts';
 import type { App } from './app.ts';
 
 export const errorSchema = z.object({
@@ -75,6 +76,8 @@ export function toApiError(error: unknown, requestId: string): { status: number;
     body: { code, message, requestId, retryable },
   });
   if (error instanceof HttpError) return answer(error.status, error.code, error.message, error.retryable);
+  if (error instanceof ClaimLost) return answer(409, 'idempotency_in_progress', error.message, true);
+  if (error instanceof KeyReused) return answer(409, 'idempotency_key_reused', error.message);
   if (error instanceof PermanentError) return answer(STATUS_OF_CODE[error.code] ?? 400, error.code, error.message);
   if (hasZodFastifySchemaValidationErrors(error)) {
     const problems = error.validation.map((issue) => `${issue.instancePath.slice(1) || 'body'}: ${issue.message}`);

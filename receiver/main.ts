@@ -1,18 +1,21 @@
 import { openApiKeys } from '../lib/api-keys.ts';
 import { openDatabase } from '../lib/database.ts';
-import { openEnrolments } from '../lib/enrolments.ts';
 import { openEvents } from '../lib/events.ts';
 import { openFaces } from '../lib/faces.ts';
 import { openImageQueue } from '../lib/image-queue.ts';
 import { openImages } from '../lib/images.ts';
 import { createLog } from '../lib/log.ts';
+import { createLeaderGauge, createMetrics } from '../lib/metrics.ts';
 import { loadOrExit, run } from '../lib/run.ts';
+import { runJobs } from '../lib/run-jobs.ts';
 import { openSessions } from '../lib/sessions.ts';
 import { admitSomebody, openAccess } from './access/open-access.ts';
 import { buildApp } from './app.ts';
 import { loadConfig } from './config.ts';
 import { indexPathsOfOlderVersions } from './index-paths.ts';
-import { publishPending } from './publish-pending.ts';
+import { createRetryJob } from './jobs/retry-failed.ts';
+import { createSweepJob } from './jobs/sweep.ts';
+import { createTidyJob } from './jobs/tidy-queue.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
 
 const config = loadOrExit(() => loadConfig(process.env));
@@ -36,14 +39,18 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (life) =
   onClose('recognizer client', () => recognizer.close());
   const images = openImages(db);
   const faces = openFaces(db);
-  const outboxes = { identify: images, enrol: openEnrolments(db) };
-  const publishing = publishPending({ outboxes, queue, log, signal });
-  onClose('publisher', () => publishing);
+  const metrics = createMetrics();
+  const jobs = runJobs({
+    jobs: [createSweepJob({ queue, metrics }), createRetryJob({ events, metrics }), createTidyJob({ queue })],
+    ...{ db, log, signal, natsUrl: config.NATS_URL, bucket: `${stream}_sweeper`, leaseMs: config.LEADER_LEASE_MS },
+    onLead: createLeaderGauge(metrics, 'queue'),
+  });
+  onClose('jobs', () => jobs);
   const indexing = indexPathsOfOlderVersions({ images, log, signal });
   onClose('path index', () => indexing);
 
   const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };
-  const services = { db, images, faces, queue, events, recognizer, access };
+  const services = { db, images, faces, queue, events, recognizer, metrics, access };
   const app = await buildApp({ ...services, roots: config.IMAGE_ROOTS, limits, log });
   await app.listen({ host: config.HOST, port: config.RECEIVER_PORT });
   onClose('http', () => app.close());

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type ApiKeys, type KeyRole, openApiKeys } from '../lib/api-keys.ts';
+import { systemActor } from '../lib/audit.ts';
 import { type Database, openDatabase } from '../lib/database.ts';
 import { mayCall, ROUTE_ACCESS } from '../receiver/access/route-roles.ts';
 import {
@@ -20,6 +21,8 @@ import {
   type TestDatabase,
 } from './servers.ts';
 import { waitFor } from './wait-for.ts';
+
+const ACTOR = systemActor('test');
 
 let folder: string;
 let database: TestDatabase;
@@ -59,7 +62,7 @@ function startReceiver(env: Record<string, string>, options = {}) {
 }
 
 async function addKey(role: KeyRole, expiresAt: Date | null = null): Promise<string> {
-  return (await keys.addKey({ name: `a key to ${role}`, roles: [role], expiresAt })).key;
+  return (await keys.addKey({ name: `a key to ${role}`, roles: [role], expiresAt, actor: ACTOR })).key;
 }
 
 interface Called {
@@ -245,7 +248,7 @@ describe('keys', () => {
   test('a revoked one stops working at every receiver within seconds, also where it is listening', async () => {
     const other = await startReceiver({ ALLOW_ANONYMOUS: 'false' });
     onTestFinished(() => void other.stop());
-    const { key, id } = await keys.addKey({ name: 'soon gone', roles: ['read'], expiresAt: null });
+    const { key, id } = await keys.addKey({ name: 'soon gone', roles: ['read'], expiresAt: null, actor: ACTOR });
     const events = await fetch(`http://127.0.0.1:${other.port}/v1/events`, {
       headers: { authorization: `Bearer ${key}` },
     });
@@ -255,7 +258,7 @@ describe('keys', () => {
       () => 'ended',
     );
     for (const service of [closed, other]) expect((await call(service, '/v1/stats', { key })).status).toBe(200);
-    await keys.revokeKey(id);
+    await keys.revokeKey(id, ACTOR);
     for (const service of [closed, other])
       await waitFor('the key to stop working', async () => (await call(service, '/v1/stats', { key })).status === 401);
     expect(await ended).toBe('ended');

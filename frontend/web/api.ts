@@ -64,10 +64,21 @@ export interface ImagePage {
   readonly nextCursor: string | null;
 }
 
+/** What the processors are doing. */
+export interface Processing {
+  /** stopped: there is none. */
+  readonly state: 'running' | 'paused' | 'stopped';
+  /** ISO 8601, UTC; null while the recognizer answers. */
+  readonly unavailableSince: string | null;
+  readonly nextAttemptInSeconds: number | null;
+}
+
 export interface Stats {
   readonly images: Readonly<Partial<Record<ImageStatus, number>>>;
   /** null: the queue cannot be reached. */
   readonly queue: { readonly pending: number; readonly inFlight: number } | null;
+  /** Absent: a receiver of an earlier version. */
+  readonly processing?: Processing;
 }
 
 /** Who looks at the page. */

@@ -6,6 +6,7 @@ import { HeldRows } from './held-rows.tsx';
 import { LoadingRows } from './loading-rows.tsx';
 import { LogInPage } from './log-in-page.tsx';
 import { PageHeader } from './page-header.tsx';
+import { PausedBanner } from './paused-banner.tsx';
 import { StatusFilter } from './status-filter.tsx';
 import { useImages } from './use-images.ts';
 import { countAll, useStats } from './use-stats.ts';
@@ -36,6 +37,7 @@ export function ImagesPage() {
       <main>
         <h1 className="visually-hidden">Photos</h1>
         <StatusFilter stats={stats} chosen={status} choose={choose} />
+        <PausedBanner processing={stats?.processing} pending={stats?.images.pending ?? 0} />
         <ConnectionBanner error={error} stale={images !== undefined} />
         {images === undefined && error === null && <LoadingRows />}
         {images !== undefined && images.length > 0 && (
