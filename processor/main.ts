@@ -16,6 +16,7 @@ import { enrolPhoto } from './enrol-photo.ts';
 import { createClusterJob } from './jobs/cluster-faces.ts';
 import { createRetentionJob } from './jobs/erase-strangers.ts';
 import { createForgetAnswersJob } from './jobs/forget-answers.ts';
+import { createModelJob } from './jobs/models.ts';
 import { createRematchJob } from './jobs/rematch.ts';
 import { processImage } from './process-image.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
@@ -71,6 +72,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
       createClusterJob({ events }),
       createRetentionJob({ days: config.UNKNOWN_RETENTION_DAYS }),
       createForgetAnswersJob(),
+      createModelJob({ faces: openFaces(db), recognizer, events, concurrency: config.MODEL_CONCURRENCY }),
     ],
     db,
     natsUrl: config.NATS_URL,

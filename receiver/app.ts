@@ -19,6 +19,7 @@ import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
+import type { PhotoSources } from '../lib/photo-sources.ts';
 import { guardRoutes } from './access/guard.ts';
 import type { AccessControl } from './access/open-access.ts';
 import { accessOf } from './access/route-roles.ts';
@@ -39,6 +40,7 @@ import { addImageRoutes } from './routes/images.ts';
 import { addJobRoute } from './routes/jobs.ts';
 import { addKeyRoutes } from './routes/keys.ts';
 import { addMetricsRoute } from './routes/metrics.ts';
+import { addModelRoutes } from './routes/models.ts';
 import { addPeopleRoutes } from './routes/people.ts';
 import { addPhotoRoute } from './routes/photo.ts';
 import { addRetryRoutes } from './routes/retry.ts';
@@ -55,8 +57,9 @@ export interface AppOptions {
   readonly recognizer: RecognizerClient;
   readonly metrics: Metrics;
   readonly access: AccessControl;
-  /** Absolute folders that photos may come from. */
+  /** Absolute folders that photos may come from; uploads go below the first. */
   readonly roots: readonly string[];
+  readonly sources: PhotoSources;
   /** What is shown at all: bytes of a photo's file, and its width × height. */
   readonly limits: { readonly maxBytes: number; readonly maxPixels: number };
   readonly log: Log;
@@ -133,6 +136,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addKeyRoutes(api, options);
     addSessionRoutes(api, options);
     addAuditRoute(api, options);
+    addModelRoutes(api, options);
   };
   await app.register(addRoutes);
   return app;

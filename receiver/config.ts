@@ -2,6 +2,7 @@ import { commonKeys, folders, mysqlUrl, port, readEnv } from '../lib/env.ts';
 import { eventKeys } from '../lib/events.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
 import { queueKeys } from '../lib/image-queue.ts';
+import { photoSourceKeys } from '../lib/photo-sources.ts';
 import { recognizerKeys } from '../lib/recognizer-channel.ts';
 import { jobKeys } from '../lib/run-jobs.ts';
 import { accessKeys, toAccessSettings } from './access/settings.ts';
@@ -16,6 +17,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     ...queueKeys,
     ...eventKeys,
     ...imageLimitKeys,
+    ...photoSourceKeys,
     ...recognizerKeys,
     ...jobKeys,
     MYSQL_URL: mysqlUrl(),

@@ -6,6 +6,7 @@ import { openImageQueue } from '../lib/image-queue.ts';
 import { openImages } from '../lib/images.ts';
 import { createLog } from '../lib/log.ts';
 import { createLeaderGauge, createMetrics } from '../lib/metrics.ts';
+import { openPhotoSources } from '../lib/photo-sources.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { runJobs } from '../lib/run-jobs.ts';
 import { openSessions } from '../lib/sessions.ts';
@@ -49,10 +50,13 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (life) =
   const indexing = indexPathsOfOlderVersions({ images, log, signal });
   onClose('path index', () => indexing);
 
+  const sources = openPhotoSources(config);
+  onClose('photo sources', () => sources.close());
   const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };
+  const roots = config.IMAGE_ROOTS;
   const services = { db, images, faces, queue, events, recognizer, metrics, access };
-  const app = await buildApp({ ...services, roots: config.IMAGE_ROOTS, limits, log });
+  const app = await buildApp({ ...services, roots, sources, limits, log });
   await app.listen({ host: config.HOST, port: config.RECEIVER_PORT });
   onClose('http', () => app.close());
-  log.info({ roots: config.IMAGE_ROOTS }, 'photos are accepted from these folders');
+  log.info({ roots }, 'photos are accepted from these folders');
 });

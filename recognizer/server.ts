@@ -8,6 +8,8 @@ import { HealthImplementation } from 'grpc-health-check';
 import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import {
+  type DescribeRequest,
+  type DescribeResponse,
   type HealthCheckServer,
   HealthCheckService,
   type IdentifyRequest,
@@ -39,6 +41,7 @@ const LAST_ANSWERS_MS = 500;
 export interface RecognizerCalls {
   identify(request: IdentifyRequest, signal: AbortSignal): Promise<IdentifyResponse>;
   match(request: MatchRequest, signal: AbortSignal): Promise<MatchResponse>;
+  describe(request: DescribeRequest, signal: AbortSignal): Promise<DescribeResponse>;
 }
 
 export interface ServerOptions {
@@ -88,6 +91,7 @@ export async function serveRecognizer({ host, port, maxImageBytes, log }: Server
   server.addService(IdentifyService, {
     identify: serve((ready) => logged(ready.identify, log)),
     match: serve((ready) => ready.match),
+    describe: serve((ready) => ready.describe),
   } satisfies IdentifyServer);
   server.addService(HealthCheckService, {
     healthCheck: (_call, answer) => answer(null, { ready: calls !== null }),
