@@ -37,7 +37,10 @@ export type FaceflowEvent = EventBody & { readonly at: string };
  * than what the stream keeps, or the stream is a new one): whatever was learnt from events must be read anew.
  */
 export interface EventRead {
-  /** The sequence number in the stream: whoever goes on after it misses nothing and gets nothing twice. */
+  /**
+   * The birthday of the stream, ms since 1970, plus the sequence number in it: whoever goes on after it misses nothing and
+   * gets nothing twice. Ids of a stream that was lost with its disk are smaller than those of the one made after it.
+   */
   readonly id: number;
   readonly event: FaceflowEvent | { readonly kind: 'start' | 'reset' };
 }
@@ -93,8 +96,13 @@ export function openEvents(options: {
     },
   });
 
-  /** Everything after `cursor`, until the connection is lost or `signal` aborted. */
-  async function* readAfter(cursor: number, { client }: Session, signal: AbortSignal): AsyncGenerator<EventRead> {
+  /** Everything after the sequence number `cursor`, until the connection is lost or `signal` aborted. */
+  async function* readAfter(
+    cursor: number,
+    born: number,
+    { client }: Session,
+    signal: AbortSignal,
+  ): AsyncGenerator<EventRead> {
     const consumer = await client.consumers.get(stream, {
       deliver_policy: DeliverPolicy.StartSequence,
       opt_start_seq: cursor + 1,
@@ -108,9 +116,9 @@ export function openEvents(options: {
     try {
       for await (const message of messages) {
         // Nothing is ever deleted from the stream but by its limits, so numbers follow each other.
-        if (message.seq !== last + 1) yield { id: message.seq - 1, event: { kind: 'reset' } };
+        if (message.seq !== last + 1) yield { id: born + message.seq - 1, event: { kind: 'reset' } };
         last = message.seq;
-        yield { id: last, event: message.json<FaceflowEvent>() };
+        yield { id: born + last, event: message.json<FaceflowEvent>() };
       }
     } finally {
       signal.removeEventListener('abort', stop);
@@ -127,10 +135,12 @@ export function openEvents(options: {
     connected: Session,
     signal: AbortSignal,
   ): AsyncGenerator<EventRead> {
-    const { first_seq, last_seq } = (await connected.manager.streams.info(stream)).state;
-    const goesOn = after !== undefined && after >= first_seq - 1 && after <= last_seq;
-    if (!goesOn) yield { id: last_seq, event: { kind: after === undefined ? 'start' : 'reset' } };
-    yield* readAfter(goesOn ? after : last_seq, connected, signal);
+    const { created, state } = await connected.manager.streams.info(stream);
+    const born = Date.parse(created);
+    const cursor = after === undefined ? undefined : after - born;
+    const goesOn = cursor !== undefined && cursor >= state.first_seq - 1 && cursor <= state.last_seq;
+    if (!goesOn) yield { id: born + state.last_seq, event: { kind: after === undefined ? 'start' : 'reset' } };
+    yield* readAfter(goesOn ? cursor : state.last_seq, born, connected, signal);
   }
 
   return {
