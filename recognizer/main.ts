@@ -2,7 +2,7 @@ import { openDatabase } from '../lib/database.ts';
 import { openDecisionRules } from '../lib/decision-rules.ts';
 import { createLog } from '../lib/log.ts';
 import { openPeople } from '../lib/people.ts';
-import { openPhotoSources } from '../lib/photo-sources.ts';
+import { DOWNLOADS, openPhotoSources } from '../lib/photo-sources.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { loadConfig } from './config.ts';
 import { createGallery } from './gallery.ts';
@@ -73,7 +73,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     onClose('snapshot', () => snapshots.close());
   }
   if (signal.aborted) return;
-  const sources = openPhotoSources(config);
+  const sources = openPhotoSources(config, { downloads: Math.max(DOWNLOADS, 2 * pool.workers) });
   onClose('photo sources', () => sources.close());
   const naming = { gallery, rules, model, thresholdFor };
   server.becomeReady({
