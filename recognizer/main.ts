@@ -6,7 +6,7 @@ import { createLog } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
 import { readWantedModels } from '../lib/models.ts';
 import { openPeople } from '../lib/people.ts';
-import { openPhotoSources } from '../lib/photo-sources.ts';
+import { DOWNLOADS, openPhotoSources } from '../lib/photo-sources.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { loadConfig } from './config.ts';
 import { describeFaces } from './describe-faces.ts';
@@ -91,7 +91,7 @@ await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
   }
   if (signal.aborted) return;
   isReady = true;
-  const sources = openPhotoSources(config);
+  const sources = openPhotoSources(config, { downloads: Math.max(DOWNLOADS, 2 * pool.workers) });
   onClose('photo sources', () => sources.close());
   const looking = { roots: config.IMAGE_ROOTS, sources, pool };
   signal.addEventListener('abort', () => server.becomeUnready());
