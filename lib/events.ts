@@ -8,15 +8,16 @@ import {
   jetstreamManager,
 } from '@nats-io/jetstream';
 import { type NatsConnection, nanos } from '@nats-io/transport-node';
-import { name, natsUrl } from './env.ts';
+import { name } from './env.ts';
 import { messageOf } from './errors.ts';
 import { exists } from './image-stream.ts';
 import type { ImageStatus } from './images.ts';
 import type { Log } from './log.ts';
+import { type NatsAccess, natsKeys } from './nats-access.ts';
 import { keepConnected } from './nats-connection.ts';
 
 /** The environment keys of every service that tells or reads events. */
-export const eventKeys = { NATS_URL: natsUrl(), EVENTS_STREAM: name('EVENTS') };
+export const eventKeys = { ...natsKeys, EVENTS_STREAM: name('EVENTS') };
 
 /** What has happened: ids and status only, never names, descriptors or paths. Whoever wants more reads it. */
 export type EventBody =
@@ -63,7 +64,12 @@ interface Session {
 }
 
 /** Opens the stream of events, making it where it is missing. Returns at once; the connection is kept in the background. */
-export function openEvents(options: { readonly url: string; readonly stream: string; readonly log: Log }): Events {
+export function openEvents(options: {
+  readonly url: string;
+  readonly access?: NatsAccess;
+  readonly stream: string;
+  readonly log: Log;
+}): Events {
   const { stream, log } = options;
   const prefix = stream.toLowerCase();
   const reading = new Set<ConsumerMessages>();
@@ -71,6 +77,7 @@ export function openEvents(options: { readonly url: string; readonly stream: str
 
   const kept = keepConnected({
     url: options.url,
+    access: options.access,
     // That NATS is away is the queue's to say, once.
     log: log.child({}, { level: 'error' }),
     async prepare(connection) {

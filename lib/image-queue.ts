@@ -8,7 +8,7 @@ import {
   jetstreamManager,
 } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { name, natsUrl } from './env.ts';
+import { name } from './env.ts';
 import {
   anySubject,
   ensureImageStream,
@@ -18,14 +18,16 @@ import {
   type WorkKind,
 } from './image-stream.ts';
 import type { Log } from './log.ts';
+import { type NatsAccess, natsKeys } from './nats-access.ts';
 import { keepConnected } from './nats-connection.ts';
 
 /** The environment keys of every service that uses the queue. */
-export const queueKeys = { NATS_URL: natsUrl(), IMAGES_STREAM: name('IMAGES'), IMAGES_CONSUMER: name('processor') };
+export const queueKeys = { ...natsKeys, IMAGES_STREAM: name('IMAGES'), IMAGES_CONSUMER: name('processor') };
 
 export interface QueueOptions extends StreamNames {
   /** `nats://[token@ or user:password@]host:port[,host:port…]` */
   readonly url: string;
+  readonly access?: NatsAccess;
   readonly log: Log;
 }
 
@@ -100,6 +102,7 @@ export function openImageQueue(options: QueueOptions): ImageQueue {
 
   const kept = keepConnected({
     url: options.url,
+    access: options.access,
     log: options.log,
     async prepare(connection) {
       const manager = await jetstreamManager(connection);

@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ConnectionOptions, connect, type NatsConnection } from '@nats-io/transport-node';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { messageOf } from './errors.ts';
 import type { Log } from './log.ts';
+import { connectionOptions, type NatsAccess } from './nats-access.ts';
 
 export interface NatsUser {
   /** `nats://[token@ or user:password@]host:port[,host:port…]` */
   readonly url: string;
+  /** Absent: what the URL says, and nothing else. */
+  readonly access?: NatsAccess | undefined;
   readonly log: Log;
   /** Called on every connection, also when the same server is back: it may have lost its disk. Tried until it succeeds. */
   readonly prepare: (connection: NatsConnection) => Promise<void>;
@@ -32,7 +35,7 @@ export function keepConnected(user: NatsUser): KeptConnection {
     let failures = 0;
     while (!closing.signal.aborted) {
       try {
-        current = await connect(connectionOptions(user.url));
+        current = await connect(connectionOptions(user.url, user.access));
         if (failures > 0) log.info('NATS is there');
         failures = 0;
         await watch(current);
@@ -88,25 +91,6 @@ export function keepConnected(user: NatsUser): KeptConnection {
         await current?.flush().catch((error: unknown) => log.debug({ err: error }, 'NATS went before the last flush'));
       await current?.close();
     },
-  };
-}
-
-function connectionOptions(url: string): ConnectionOptions {
-  const { username, password } = new URL(url.split(',')[0] ?? url);
-  const servers = url.split(',').map((one) => one.replace(/^(nats|tls):\/\/([^@]*@)?/, ''));
-  const credentials = password
-    ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) }
-    : username
-      ? { token: decodeURIComponent(username) }
-      : {};
-  return {
-    servers,
-    ...credentials,
-    ...(url.startsWith('tls:') ? { tls: {} } : {}),
-    timeout: 3_000,
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: 250,
-    pingInterval: 10_000,
   };
 }
 

@@ -1,4 +1,5 @@
-import { commonKeys, folders, mysqlUrl, port, readEnv } from '../lib/env.ts';
+import { databaseKeys } from '../lib/database.ts';
+import { commonKeys, folders, port, readEnv } from '../lib/env.ts';
 import { eventKeys } from '../lib/events.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
 import { queueKeys } from '../lib/image-queue.ts';
@@ -14,7 +15,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     ...eventKeys,
     ...imageLimitKeys,
     ...recognizerKeys,
-    MYSQL_URL: mysqlUrl(),
+    ...databaseKeys,
     RECEIVER_PORT: port(8000),
     /** Folders that photos may come from, separated by colons; a relative path is looked up below each in turn. */
     IMAGE_ROOTS: folders(),

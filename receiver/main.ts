@@ -5,7 +5,9 @@ import { openFaces } from '../lib/faces.ts';
 import { openImageQueue } from '../lib/image-queue.ts';
 import { openImages } from '../lib/images.ts';
 import { createLog } from '../lib/log.ts';
+import { openNatsAccess } from '../lib/nats-access.ts';
 import { loadOrExit, run } from '../lib/run.ts';
+import { keepTls } from '../lib/tls-files.ts';
 import { buildApp } from './app.ts';
 import { loadConfig } from './config.ts';
 import { indexPathsOfOlderVersions } from './index-paths.ts';
@@ -16,16 +18,18 @@ const config = loadOrExit(() => loadConfig(process.env));
 const log = createLog('receiver', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
 
 await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClose, signal }) => {
-  const db = openDatabase(config.MYSQL_URL);
+  const db = openDatabase(config.MYSQL_URL, { tls: await keepTls('MYSQL', config, { log, signal }) });
   onClose('database', () => db.close());
   const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer } = config;
-  const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, log });
+  const access = await openNatsAccess('receiver', config, { log, signal });
+  const queue = openImageQueue({ url: config.NATS_URL, access, stream, consumer, log });
   onClose('queue', () => queue.close());
-  const events = openEvents({ url: config.NATS_URL, stream: config.EVENTS_STREAM, log });
+  const events = openEvents({ url: config.NATS_URL, access, stream: config.EVENTS_STREAM, log });
   onClose('events', () => events.close());
   const recognizer = openRecognizerClient({
     address: config.RECOGNIZER_ADDRESS,
     timeoutMs: config.RECOGNIZER_TIMEOUT_MS,
+    tls: await keepTls('GRPC', config, { log, signal }),
   });
   onClose('recognizer client', () => recognizer.close());
   const images = openImages(db);

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { choice, commonKeys, decimal, folder, folders, integer, mysqlUrl, port, readEnv } from '../lib/env.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
 import { CANDIDATE_LIMIT, DEFAULT_THRESHOLD } from '../lib/similarity.ts';
+import { tlsKeys } from '../lib/tls-files.ts';
 import { ENGINES } from './engine/create-engine.ts';
 import { DEFAULT_MIN_CONFIDENCE, DETECTORS } from './engine/engine.ts';
 
@@ -15,6 +16,9 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     RECOGNIZER_PORT: port(50051),
     /** Without it the recognizer runs alone on the folder KNOWN_PEOPLE. */
     MYSQL_URL: mysqlUrl().optional(),
+    ...tlsKeys('MYSQL'),
+    /** With a certificate callers need TLS; with an authority also a certificate of their own. */
+    ...tlsKeys('GRPC'),
     IMAGE_ROOTS: folders(),
     KNOWN_PEOPLE: folder().optional(),
     RECOGNIZER_ENGINE: choice(ENGINES),

@@ -3,6 +3,7 @@ import { openDecisionRules } from '../lib/decision-rules.ts';
 import { createLog } from '../lib/log.ts';
 import { openPeople } from '../lib/people.ts';
 import { loadOrExit, run } from '../lib/run.ts';
+import { keepTls } from '../lib/tls-files.ts';
 import { loadConfig } from './config.ts';
 import { createGallery } from './gallery.ts';
 import { identify } from './identify.ts';
@@ -34,12 +35,14 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     log,
   });
   onClose('workers', () => pool.close());
-  const database = config.MYSQL_URL === undefined ? null : openDatabase(config.MYSQL_URL);
+  const mysqlTls = await keepTls('MYSQL', config, { log, signal });
+  const database = config.MYSQL_URL === undefined ? null : openDatabase(config.MYSQL_URL, { tls: mysqlTls });
   onClose('database', () => database?.close());
   const server = await serveRecognizer({
     host: config.HOST,
     port: config.RECOGNIZER_PORT,
     maxImageBytes: config.MAX_IMAGE_BYTES,
+    tls: await keepTls('GRPC', config, { side: 'server', log, signal }),
     log,
   });
   onClose('server', () => server.close());

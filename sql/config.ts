@@ -1,6 +1,7 @@
-import { commonKeys, mysqlUrl, readEnv } from '../lib/env.ts';
+import { databaseKeys } from '../lib/database.ts';
+import { commonKeys, readEnv } from '../lib/env.ts';
 
 /** @throws ConfigError that lists every bad key */
 export function loadConfig(environment: NodeJS.ProcessEnv) {
-  return readEnv(environment, { ...commonKeys, MYSQL_URL: mysqlUrl() });
+  return readEnv(environment, { ...commonKeys, ...databaseKeys });
 }

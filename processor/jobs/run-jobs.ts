@@ -4,6 +4,7 @@ import { messageOf } from '../../lib/errors.ts';
 import { claimJobs, LeadershipLost, writeAsLeader } from '../../lib/jobs.ts';
 import { holdLeadership, type Leadership } from '../../lib/leader.ts';
 import type { Log } from '../../lib/log.ts';
+import type { NatsAccess } from '../../lib/nats-access.ts';
 
 /** Work that goes on in the background, in one process at a time: that of the leader. */
 export interface Job {
@@ -27,6 +28,7 @@ export interface RunJobsOptions {
   readonly jobs: readonly Job[];
   readonly db: Database;
   readonly natsUrl: string;
+  readonly natsAccess?: NatsAccess;
   /** Where candidates find each other; of all the processors of one system the same. */
   readonly bucket: string;
   readonly leaseMs: number;
@@ -38,8 +40,9 @@ const RETRY_MS = 1_000;
 
 /** Stands for leader, and runs the jobs whenever this process is it. Resolves when `signal` is aborted and all have ended. */
 export function runJobs(options: RunJobsOptions): Promise<void> {
-  const { natsUrl: url, bucket, leaseMs, log, signal } = options;
-  return holdLeadership({ url, bucket, leaseMs, log, signal, lead: (leadership) => leadJobs(leadership, options) });
+  const { natsUrl: url, natsAccess: access, bucket, leaseMs, log, signal } = options;
+  const lead = (leadership: Leadership) => leadJobs(leadership, options);
+  return holdLeadership({ url, access, bucket, leaseMs, log, signal, lead });
 }
 
 async function leadJobs({ fence, signal }: Leadership, { jobs, db, log }: RunJobsOptions): Promise<void> {
