@@ -1,4 +1,6 @@
-import { type ChannelCredentials, credentials, experimental, ServerCredentials } from '@grpc/grpc-js';
+import type { EventEmitter } from 'node:events';
+import { type ChannelCredentials, credentials, experimental, type Server, ServerCredentials } from '@grpc/grpc-js';
+import type { Log } from './log.ts';
 import type { KeptTls } from './tls-files.ts';
 
 /** How the recognizer's callers connect: with the newest certificates at each new connection; null: without TLS. */
@@ -25,6 +27,24 @@ class KeptServerCredentials extends ServerCredentials {
 
   _equals(other: ServerCredentials): boolean {
     return this === other;
+  }
+}
+
+const LOG_AT_MOST_EVERY_MS = 10_000;
+
+/**
+ * Logs why callers are refused during the handshake: they only see that the connection ends. grpc-js keeps its HTTP/2
+ * servers to itself, and tells nobody (1.14).
+ */
+export function logRefusedCallers(server: Server, log: Log): void {
+  const { http2Servers } = server as unknown as { http2Servers: Map<EventEmitter, unknown> };
+  let silentUntil = 0;
+  for (const http2Server of http2Servers.keys()) {
+    http2Server.on('tlsClientError', (error: Error, socket: { remoteAddress?: string }) => {
+      if (Date.now() < silentUntil) return;
+      silentUntil = Date.now() + LOG_AT_MOST_EVERY_MS;
+      log.warn({ err: error, from: socket.remoteAddress }, `a caller was refused: ${error.message.trim()}`);
+    });
   }
 }
 

@@ -6,7 +6,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { messageOf } from '../lib/errors.ts';
-import { openServerCredentials } from '../lib/grpc-credentials.ts';
+import { logRefusedCallers, openServerCredentials } from '../lib/grpc-credentials.ts';
 import type { Log } from '../lib/log.ts';
 import type { KeptTls } from '../lib/tls-files.ts';
 import {
@@ -101,6 +101,7 @@ export async function serveRecognizer(options: ServerOptions): Promise<Recognize
   new ReflectionService(loadSync(findProtoFile())).addToServer(server);
 
   const bound = await bind(server, host, port, openServerCredentials(tls));
+  logRefusedCallers(server, log);
   return {
     port: bound,
     becomeReady(ready) {
