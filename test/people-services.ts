@@ -5,6 +5,7 @@ import sharp from 'sharp';
 import { type Database, openDatabase, type Row } from '../lib/database.ts';
 import { samplePhoto } from './sample-photos.ts';
 import { createDatabase, createStreamName, natsUrl, type RunningService, startService } from './servers.ts';
+import type { TlsServers } from './tls-servers.ts';
 import { waitFor } from './wait-for.ts';
 
 export interface Answer {
@@ -30,6 +31,8 @@ export interface PeopleServices {
   /** GALLERY_SNAPSHOT: what the recognizer keeps on disk. */
   readonly snapshot: string;
   readonly recognizer: RunningService;
+  readonly receiver: RunningService;
+  readonly processor: RunningService;
   call(method: string, path: string, body?: unknown): Promise<Answer>;
   /** Posts files as a form. */
   upload(path: string, files: Record<string, Uint8Array>, fields?: Record<string, string>): Promise<Answer>;
@@ -52,26 +55,41 @@ const FACES = {
   'e.jpg': { of: 6, box: { left: 0.774, top: 0.171, width: 0.11, height: 0.193 } },
 } as const;
 
-/** Receiver, processor and recognizer, for real, with a database, a stream and folders of their own. */
-export async function startPeopleServices(): Promise<PeopleServices> {
+/**
+ * Receiver, processor and recognizer, for real, with a database, a stream and folders of their own; or, with the database and
+ * the stream of `servers`, each under its own accounts there.
+ */
+export async function startPeopleServices(servers?: TlsServers): Promise<PeopleServices> {
   const folder = await mkdtemp(join(tmpdir(), 'faceflow-people-'));
   const photos = join(folder, 'photos');
   const known = join(folder, 'known');
   const snapshot = join(folder, 'snapshot');
   await Promise.all([mkdir(photos), mkdir(known)]);
   await writePhotos(photos);
-  const database = await createDatabase();
-  const stream = createStreamName();
-  const shared = { MYSQL_URL: database.url, NATS_URL: natsUrl(), IMAGES_STREAM: stream, IMAGE_ROOTS: photos };
+  const database = servers ? null : await createDatabase();
+  const stream = servers ? 'IMAGES' : createStreamName();
+  const settingsOf = (service: 'receiver' | 'processor' | 'recognizer') => ({
+    ...(servers?.settings(service) ?? { MYSQL_URL: database?.url ?? '', NATS_URL: natsUrl(), IMAGES_STREAM: stream }),
+    IMAGE_ROOTS: photos,
+  });
   const recognizer = await startService('recognizer', {
-    ...{ ...shared, KNOWN_PEOPLE: known, GALLERY_POLL_MS: '100', RECOGNIZER_WORKERS: '1', LOG_LEVEL: 'debug' },
+    ...{
+      ...settingsOf('recognizer'),
+      KNOWN_PEOPLE: known,
+      GALLERY_POLL_MS: '100',
+      RECOGNIZER_WORKERS: '1',
+      LOG_LEVEL: 'debug',
+    },
     GALLERY_SNAPSHOT: snapshot,
   });
-  const receiver = await startService('receiver', { ...shared, MAX_IMAGE_BYTES: '3000000' });
-  const processor = await startService('processor', {
-    ...{ ...shared, RECOGNIZER_ADDRESS: `127.0.0.1:${recognizer.port}` },
+  // Its certificate is in the name of a host.
+  const RECOGNIZER_ADDRESS = `${servers ? 'localhost' : '127.0.0.1'}:${recognizer.port}`;
+  const receiver = await startService('receiver', {
+    ...settingsOf('receiver'),
+    ...{ RECOGNIZER_ADDRESS, MAX_IMAGE_BYTES: '3000000' },
   });
-  const db = openDatabase(database.url);
+  const processor = await startService('processor', { ...settingsOf('processor'), RECOGNIZER_ADDRESS });
+  const db = servers?.db ?? openDatabase(database?.url ?? '');
   const url = `http://127.0.0.1:${receiver.port}`;
 
   const send = async (path: string, options: RequestInit): Promise<Answer> => {
@@ -83,7 +101,7 @@ export async function startPeopleServices(): Promise<PeopleServices> {
     send(path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
 
   return {
-    ...{ db, url, stream, photos, known, snapshot, recognizer, call },
+    ...{ db, url, stream, photos, known, snapshot, recognizer, receiver, processor, call },
     upload(path, files, fields = {}) {
       const form = new FormData();
       for (const [name, value] of Object.entries(fields)) form.set(name, value);
@@ -119,8 +137,10 @@ export async function startPeopleServices(): Promise<PeopleServices> {
     async stop() {
       await Promise.all([receiver.stop(), processor.stop()]);
       await recognizer.stop();
-      await db.close();
-      await database.drop();
+      if (database !== null) {
+        await db.close();
+        await database.drop();
+      }
       await rm(folder, { recursive: true });
     },
   };
