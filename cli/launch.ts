@@ -2,6 +2,8 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { messageOf } from '../lib/errors.ts';
+import { createLog } from '../lib/log.ts';
+import { type KeptTls, keepTls } from '../lib/tls-files.ts';
 import { migrate } from '../sql/migrate.ts';
 import { chooseCacheFolder } from './cache-folder.ts';
 import { lockDataFolder } from './data-folder-lock.ts';
@@ -60,9 +62,14 @@ export async function launch(settings: LaunchSettings, context: LaunchContext): 
     const logsFolder = join(dataFolder, 'logs');
     const watcher = createWatcher({ logsFolder, say: progress.say, keepOpen: lock.keepOpen, signal });
     undo.push(() => watcher.close());
-    const servers = await startServers(settings, watcher, context);
+    const tls = await openDatabaseTls(settings, signal);
+    const servers = await startServers(settings, watcher, context, tls);
     undo.push(() => servers.stop());
-    await progress.step('Bringing the database schema up to date', () => migrate(servers.mysqlUrl), describeMigrations);
+    await progress.step(
+      'Bringing the database schema up to date',
+      () => migrate(servers.mysqlUrl, { tls }),
+      describeMigrations,
+    );
     const variables = describeVariables(settings, servers);
     const serversEnv = join(dataFolder, 'servers.env');
     await writeServersEnv(serversEnv, variables);
@@ -97,12 +104,19 @@ async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => null))?.isDirectory() ?? false;
 }
 
+/** Of a database of somebody's own; a private one is on loopback. What is wrong with the files the services log. */
+async function openDatabaseTls({ mysqlUrl, env }: LaunchSettings, signal: AbortSignal): Promise<KeptTls | null> {
+  if (mysqlUrl === undefined) return null;
+  return await keepTls('MYSQL', env, { log: createLog('launcher', { level: 'silent', format: 'json' }), signal });
+}
+
 async function startServers(
   settings: LaunchSettings,
   watcher: Watcher,
   context: LaunchContext,
+  tls: KeptTls | null,
 ): Promise<PrivateServers> {
-  await assertGivenServers(settings, context.progress);
+  await assertGivenServers(settings, context.progress, tls);
   const servers = await context.progress.step(
     'Starting the database and NATS',
     (report) =>
@@ -122,10 +136,14 @@ async function startServers(
 }
 
 /** A server that somebody named must be there: no private one takes its place. */
-async function assertGivenServers({ mysqlUrl, natsUrl }: LaunchSettings, progress: Progress): Promise<void> {
+async function assertGivenServers(
+  { mysqlUrl, natsUrl }: LaunchSettings,
+  progress: Progress,
+  tls: KeptTls | null,
+): Promise<void> {
   if (mysqlUrl) {
     await progress
-      .step('Asking the database of MYSQL_URL', () => askDatabase(mysqlUrl))
+      .step('Asking the database of MYSQL_URL', () => askDatabase(mysqlUrl, tls))
       .catch((error: unknown) => {
         throw new LaunchError(`MYSQL_URL: ${messageOf(error)} (unset it to run on a private database)`);
       });

@@ -61,7 +61,10 @@ export async function askHttp(url: string, signal: AbortSignal): Promise<void> {
 }
 
 function askRecognizer(host: string, port: number, env: NodeJS.ProcessEnv): Promise<void> {
-  const client = new HealthCheckClient(`${urlHost(host)}:${port}`, credentialsFor(env));
+  const client = new HealthCheckClient(`${urlHost(host)}:${port}`, credentialsFor(env), {
+    // An address is no name that TLS could ask for.
+    'grpc.ssl_target_name_override': 'localhost',
+  });
   const deadline = Date.now() + ASK_TIMEOUT_MS;
   return new Promise<void>((resolve, reject) => {
     client.healthCheck({}, new Metadata(), { deadline }, (error, answer) => {

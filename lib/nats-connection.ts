@@ -58,6 +58,7 @@ export function keepConnected(user: NatsUser): KeptConnection {
   async function watch(connection: NatsConnection) {
     if (closing.signal.aborted) return connection.close();
     const statuses = connection.status();
+    let refusal = '';
     await prepare(connection);
     for await (const status of statuses) {
       if (status.type === 'disconnect') {
@@ -66,6 +67,10 @@ export function keepConnected(user: NatsUser): KeptConnection {
       } else if (status.type === 'reconnect') {
         log.info('NATS is back');
         await prepare(connection);
+      } else if (status.type === 'error' && refusal !== messageOf(status.error)) {
+        // What we may not publish or subscribe to: once, not once a message.
+        refusal = messageOf(status.error);
+        log.error({ err: status.error }, `NATS refuses: ${refusal}`);
       }
     }
   }

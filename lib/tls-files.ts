@@ -125,7 +125,7 @@ function chooseFiles(
   config: Readonly<Record<string, string | undefined>>,
 ): Files | null {
   const keyOf = (what: string) => `${peer}_TLS_${what}_FILE`;
-  const given = ['CA', 'CERT', 'KEY'].filter((what) => config[keyOf(what)] !== undefined);
+  const given = ['CA', 'CERT', 'KEY'].filter((what) => config[keyOf(what)]);
   if (given.length === 0) return null;
   const needed = [
     ...(side === 'server' || given.includes('CERT') || given.includes('KEY') ? ['CERT', 'KEY'] : []),
