@@ -39,7 +39,7 @@ describe.skipIf(kustomize === undefined)('deploy/k8s', () => {
   test('holds what a cluster needs', () => {
     const names = load().map(({ kind, metadata: { name } }) => `${kind}/${name.replace(/-[0-9a-z]{10}$/, '')}`);
     const expected = [
-      'ConfigMap/faceflow',
+      ...['faceflow', 'mysql-accounts', 'nats-configuration'].map((name) => `ConfigMap/${name}`),
       ...['frontend', 'processor', 'receiver', 'recognizer'].map((name) => `Deployment/${name}`),
       ...['known-people', 'photos'].map((name) => `PersistentVolumeClaim/${name}`),
       'Pod/photo-loader',
@@ -55,6 +55,18 @@ describe.skipIf(kustomize === undefined)('deploy/k8s', () => {
 
   test('everything fits together, and every service accepts its environment', () => {
     expect(findManifestProblems(load())).toEqual([]);
+  });
+
+  test('with TLS everything fits together, too, and every service is told of its files', () => {
+    const rendered = execFileSync(program, [...args, 'deploy/k8s/tls'], { cwd: root, encoding: 'utf8' });
+    const objects = parseAllDocuments(rendered).map((document) => document.toJS() as KubernetesObject);
+    expect([...objects.flatMap(findSchemaProblems), ...findManifestProblems(objects)]).toEqual([]);
+    const secrets = objects.flatMap((object) => {
+      const secret = podOf(object)?.volumes?.find(({ name }) => name === 'tls') as { secret?: { secretName: string } };
+      return secret?.secret === undefined ? [] : [secret.secret.secretName];
+    });
+    const expected = ['mysql', 'nats', 'processor', 'receiver', 'recognizer'].map((name) => `${name}-tls`);
+    expect(secrets.sort()).toEqual(expected);
   });
 
   test('runs the version of package.json', () => {

@@ -147,8 +147,8 @@ async function describeNats(
   ];
   await writeFile(join(folder, 'nats.conf'), lines.join('\n'));
   const passwords = {
-    NATS_RECEIVER_PASSWORD: JSON.stringify(passwordOf('receiver')),
-    NATS_PROCESSOR_PASSWORD: JSON.stringify(passwordOf('processor')),
+    NATS_RECEIVER_QUOTED: JSON.stringify(passwordOf('receiver')),
+    NATS_PROCESSOR_QUOTED: JSON.stringify(passwordOf('processor')),
   };
   return {
     name: 'NATS',
