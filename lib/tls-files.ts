@@ -78,6 +78,7 @@ export async function keepTls<Peer extends TlsPeer>(
   const listeners = new Set<() => void>();
   let material: TlsMaterial | null = null;
   let problem: string | null = null;
+  let validity: Validity | null = null;
 
   async function look() {
     try {
@@ -87,9 +88,12 @@ export async function keepTls<Peer extends TlsPeer>(
       } else {
         assertUsable(read);
         material = read;
-        describe(peer, read, log);
+        validity = null;
         for (const changed of listeners) changed();
       }
+      const now = validityOf(material);
+      if (now !== validity) describe(peer, material, now, log);
+      validity = now;
       problem = null;
     } catch (error) {
       // Once, not every two seconds.
@@ -156,15 +160,18 @@ function assertUsable(material: TlsMaterial): void {
   createSecureContext(material);
 }
 
-function describe(peer: TlsPeer, { cert }: TlsMaterial, log: Log): void {
-  if (cert === undefined) {
-    log.info({ peer }, 'the TLS files were read');
-    return;
-  }
-  const { subject, serialNumber, validTo } = new X509Certificate(cert);
+type Validity = 'valid' | 'expires soon' | 'has expired';
+
+function validityOf({ cert }: TlsMaterial): Validity {
+  if (cert === undefined) return 'valid';
+  const leftMs = Date.parse(new X509Certificate(cert).validTo) - Date.now();
+  return leftMs < 0 ? 'has expired' : leftMs < WARN_BEFORE_MS ? 'expires soon' : 'valid';
+}
+
+function describe(peer: TlsPeer, { cert }: TlsMaterial, validity: Validity, log: Log): void {
+  const { subject, serialNumber, validTo } = cert === undefined ? {} : new X509Certificate(cert);
   const about = { peer, subject, serialNumber, validTo };
-  const leftMs = Date.parse(validTo) - Date.now();
-  if (leftMs < 0) log.error(about, 'our certificate has expired: others will refuse it');
-  else if (leftMs < WARN_BEFORE_MS) log.warn(about, 'our certificate expires soon');
+  if (validity === 'has expired') log.error(about, 'our certificate has expired: others will refuse it');
+  else if (validity === 'expires soon') log.warn(about, 'our certificate expires soon');
   else log.info(about, 'the TLS files were read');
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -131,6 +131,7 @@ async function writeAccounts(folder: string): Promise<string> {
   return file;
 }
 
+/** NATS as deploy/nats/tls.conf has it, at other places. */
 async function describeNats(
   { command, prefix, env }: ReturnType<typeof invoke>,
   folder: string,
@@ -138,14 +139,19 @@ async function describeNats(
   files: { ca: string; cert: string; key: string },
 ): Promise<Program> {
   await mkdir(folder);
-  await copyFile(join(PROJECT, 'deploy/nats/services.conf'), join(folder, 'services.conf'));
-  const lines = [
-    `listen: "127.0.0.1:${port}"`,
-    `jetstream { store_dir: ${JSON.stringify(join(folder, 'data'))} }`,
-    `tls { ca_file: "${files.ca}", cert_file: "${files.cert}", key_file: "${files.key}", verify: true, timeout: 10 }`,
-    'include services.conf',
+  const places: [string, string][] = [
+    ['"0.0.0.0:4222"', `"127.0.0.1:${port}"`],
+    ['8222', String(await chooseFreePort())],
+    ['"/data"', JSON.stringify(join(folder, 'data'))],
+    ['/tls/ca.crt', files.ca],
+    ['/tls/tls.crt', files.cert],
+    ['/tls/tls.key', files.key],
   ];
-  await writeFile(join(folder, 'nats.conf'), lines.join('\n'));
+  for (const name of ['nats.conf', 'services.conf', 'tls.conf']) {
+    const text = await readFile(join(PROJECT, 'deploy/nats', name), 'utf8');
+    const here = places.reduce((moved, [from, to]) => moved.replace(from, to), text);
+    await writeFile(join(folder, name), here);
+  }
   const passwords = {
     NATS_RECEIVER_QUOTED: JSON.stringify(passwordOf('receiver')),
     NATS_PROCESSOR_QUOTED: JSON.stringify(passwordOf('processor')),
@@ -153,7 +159,7 @@ async function describeNats(
   return {
     name: 'NATS',
     command,
-    args: [...prefix, '-c', join(folder, 'nats.conf')],
+    args: [...prefix, '-c', join(folder, 'tls.conf')],
     env: { ...process.env, ...env, ...passwords },
     cwd: folder,
     ready: () => askNats(port),
