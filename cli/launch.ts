@@ -2,11 +2,12 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { messageOf } from '../lib/errors.ts';
-import { createLog } from '../lib/log.ts';
-import { type KeptTls, keepTls } from '../lib/tls-files.ts';
+import type { KeptTls } from '../lib/tls-files.ts';
 import { migrate } from '../sql/migrate.ts';
 import { chooseCacheFolder } from './cache-folder.ts';
+import { checkAccess } from './check-access.ts';
 import { lockDataFolder } from './data-folder-lock.ts';
+import { openDatabaseTls } from './database-tls.ts';
 import { chooseFreePort } from './free-port.ts';
 import { LaunchError } from './launch-error.ts';
 import { apiUrl, assertPortsFree, type LaunchSettings, pageUrl } from './launch-settings.ts';
@@ -70,6 +71,7 @@ export async function launch(settings: LaunchSettings, context: LaunchContext): 
       () => migrate(servers.mysqlUrl, { tls }),
       describeMigrations,
     );
+    await checkAccess(settings.env, servers.mysqlUrl, tls);
     const variables = describeVariables(settings, servers);
     const serversEnv = join(dataFolder, 'servers.env');
     await writeServersEnv(serversEnv, variables);
@@ -102,12 +104,6 @@ async function makeFolders(settings: LaunchSettings): Promise<void> {
 
 async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => null))?.isDirectory() ?? false;
-}
-
-/** Of a database of somebody's own; a private one is on loopback. What is wrong with the files the services log. */
-async function openDatabaseTls({ mysqlUrl, env }: LaunchSettings, signal: AbortSignal): Promise<KeptTls | null> {
-  if (mysqlUrl === undefined) return null;
-  return await keepTls('MYSQL', env, { log: createLog('launcher', { level: 'silent', format: 'json' }), signal });
 }
 
 async function startServers(

@@ -1,9 +1,10 @@
 import type { Database, Queryable, Row, WriteResult } from './database.ts';
 import { PermanentError } from './errors.ts';
-import { chunksOf, type Outbox, openOutbox } from './outbox.ts';
+import { chunksOf, type Outbox, openOutbox, type WaitingRow } from './outbox.ts';
 import { bumpRevision } from './people.ts';
 import { lockPerson, NOT_BEING_ERASED, personNotFound } from './persons.ts';
 import { addReference, measureNewerReferences, type NearReference, type NewReference } from './references.ts';
+import { putBack, retryAtSql } from './retry.ts';
 
 /** pending is the only state that is not an outcome. */
 export const ENROLMENT_STATUSES = ['pending', 'enrolled', 'refused', 'failed'] as const;
@@ -99,11 +100,18 @@ export interface Enrolments extends Outbox {
   recordEnrolled(id: number, face: FaceToEnrol, check: (present: PresentReferences) => void): Promise<boolean>;
   /** Ends a pending enrolment without a reference. @returns false when it is gone or has ended */
   recordRefused(id: number, status: 'refused' | 'failed', reason: Reason): Promise<boolean>;
+  /** Makes those of a batch pending again that have failed. @returns them: they are to be published */
+  retryBatch(batch: number): Promise<WaitingRow[]>;
 }
 
 const NO_REFERENCED_ROW = 1452;
 
-export function openEnrolments(db: Database): Enrolments {
+/** @param options.retryScheduleMs what is recorded as failed is tried again after so long, step by step; empty: by hand only */
+export function openEnrolments(
+  db: Database,
+  options: { readonly retryScheduleMs?: readonly number[] } = {},
+): Enrolments {
+  const { retryScheduleMs = [] } = options;
   return {
     ...openOutbox(db, 'enrolments'),
 
@@ -187,13 +195,22 @@ export function openEnrolments(db: Database): Enrolments {
       return db.transact(async (connection) => {
         const work = await readEnrolment(connection, id, 'FOR UPDATE');
         if (work === null || work.status !== 'pending') return false;
+        const retryAt = retryAtSql(status === 'failed' ? retryScheduleMs : []);
         await connection.query(
-          `UPDATE enrolments SET status = ?, reason_code = ?, reason = ?, finished_at = CURRENT_TIMESTAMP(3)
-            WHERE id = ?`,
-          [status, code, message.slice(0, 512), id],
+          `UPDATE enrolments SET status = ?, reason_code = ?, reason = ?, finished_at = CURRENT_TIMESTAMP(3),
+             retry_at = ${retryAt.sql} WHERE id = ?`,
+          [status, code, message.slice(0, 512), ...retryAt.values, id],
         );
         return true;
       });
+    },
+
+    async retryBatch(batch) {
+      const [rows] = await db.query<Row[]>("SELECT id FROM enrolments WHERE batch_id = ? AND status = 'failed'", [
+        batch,
+      ]);
+      const ids = rows.map((row) => row.id as number);
+      return db.transact((connection) => putBack(connection, 'enrolments', ids, { statuses: ['failed'] }));
     },
   };
 }

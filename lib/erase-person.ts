@@ -8,6 +8,7 @@ import {
   readErasure,
   toReceipt,
 } from './erasure-progress.ts';
+import { isUploadNeeded } from './needed-uploads.ts';
 import { chunksOf } from './outbox.ts';
 import { bumpRevision } from './people.ts';
 import { personNotFound } from './persons.ts';
@@ -189,24 +190,12 @@ async function deleteFiles(db: Database, personId: number, { deleteUpload }: Era
   if (files === null || files.length === 0) return;
   let deleted = 0;
   for (const path of files) {
-    if (!(await isNeededByOthers(db, path, personId)) && (await deleteUpload(path))) deleted++;
+    if (!(await isUploadNeeded(db, path, personId)) && (await deleteUpload(path))) deleted++;
   }
   await advanceErasure(db, personId, async (_connection, _revision, progress) => {
     progress.files = progress.files.filter((path) => !files.includes(path));
     progress.deletedFiles += deleted;
   });
-}
-
-/** An upload is named by its content, as are references made of it. */
-async function isNeededByOthers(db: Database, path: string, personId: number): Promise<boolean> {
-  const hash = path.slice(path.lastIndexOf('/') + 1, path.lastIndexOf('.'));
-  const [rows] = await db.query<Row[]>(
-    `SELECT 1 FROM images WHERE path_hash = UNHEX(SHA2(?, 256))
-     UNION ALL SELECT 1 FROM person_images WHERE image_name LIKE ? AND person_id <> ?
-     UNION ALL SELECT 1 FROM enrolments WHERE status = 'pending' AND path = ? AND person_id <> ?`,
-    [path, `photo/${hash}#%`, personId, path, personId],
-  );
-  return rows.length > 0;
 }
 
 /** One transaction's worth of faces and references; when nothing is left, the person goes, too. */

@@ -15,6 +15,7 @@ import type { ImageStatus } from './images.ts';
 import type { Log } from './log.ts';
 import { type NatsAccess, natsKeys } from './nats-access.ts';
 import { keepConnected } from './nats-connection.ts';
+import type { BreakerState } from './processors.ts';
 
 /** The environment keys of every service that tells or reads events. */
 export const eventKeys = { ...natsKeys, EVENTS_STREAM: name('EVENTS') };
@@ -25,7 +26,9 @@ export type EventBody =
   /** finished: it has an outcome; changed: the names of its faces, or its status, are others than before. */
   | { readonly kind: 'image.finished' | 'image.changed'; readonly imageId: number; readonly status: ImageStatus }
   | { readonly kind: 'person.changed' | 'person.removed'; readonly personId: number }
-  | { readonly kind: 'job.progress'; readonly job: string; readonly done: number; readonly total: number };
+  | { readonly kind: 'job.progress'; readonly job: string; readonly done: number; readonly total: number }
+  /** Of one of the processors; `nextAttemptAt`: ISO 8601, while it is open. */
+  | { readonly kind: 'processor.breaker'; readonly state: BreakerState; readonly nextAttemptAt: string | null };
 
 /** `at`: ISO 8601. */
 export type FaceflowEvent = EventBody & { readonly at: string };
@@ -163,10 +166,17 @@ export function openEvents(options: {
 }
 
 async function ensureEventStream(manager: JetStreamManager, stream: string, prefix: string): Promise<void> {
-  if (await exists(manager.streams.info(stream))) return;
+  const subjects = ['image', 'person', 'job', 'processor'].map((noun) => `${prefix}.${noun}.*`);
+  if (await exists(manager.streams.info(stream))) {
+    const { config } = await manager.streams.info(stream);
+    const missing = subjects.filter((subject) => !config.subjects.includes(subject));
+    // Made by a version before or after this one: whatever that tells stays.
+    if (missing.length > 0) await manager.streams.update(stream, { subjects: [...config.subjects, ...missing] });
+    return;
+  }
   await manager.streams.add({
     name: stream,
-    subjects: ['image', 'person', 'job'].map((noun) => `${prefix}.${noun}.*`),
+    subjects,
     retention: 'limits',
     discard: 'old',
     storage: 'file',

@@ -66,6 +66,18 @@ export async function addReference(connection: Queryable, reference: NewReferenc
   return rows[0].id;
 }
 
+/** Adds the reference that a stored face becomes. */
+export function addReferenceOfFace(
+  connection: Queryable,
+  face: Pick<NewReference, 'descriptor' | 'model' | 'box' | 'quality'> & { readonly id: number },
+  personId: number,
+  revision: number,
+): Promise<number> {
+  const { id, descriptor, model, box, quality } = face;
+  const reference = { personId, descriptor, model, box, quality, imageName: `face/${id}`, faceId: id };
+  return addReference(connection, { ...reference, source: 'face', contentHash: null, path: null }, revision);
+}
+
 /**
  * Removes references and has the photos decided again that were named by them. Descriptors are overwritten first: a
  * deleted row's bytes may stay in its page for long.

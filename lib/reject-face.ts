@@ -1,4 +1,4 @@
-import type { Database, Queryable, Row } from './database.ts';
+import type { Database, Queryable, Row, WriteResult } from './database.ts';
 import { PermanentError } from './errors.ts';
 import { bringImageUpToDate, faceNotFound, lockFace } from './face-row.ts';
 import { bumpRevision } from './people.ts';
@@ -40,6 +40,25 @@ export function rejectFace(db: Database, faceId: number, personId?: number): Pro
     await bringImageUpToDate(connection, face.imageId);
     return face.imageId;
   });
+}
+
+/**
+ * Somebody has said that the faces are this person's after all.
+ *
+ * @param revision of `bumpRevision`, in the same transaction
+ */
+export async function forgetRejections(
+  connection: Queryable,
+  faceIds: readonly number[],
+  personId: number,
+  revision: number,
+): Promise<void> {
+  const [removed] = await connection.query<WriteResult>(
+    'DELETE FROM face_rejections WHERE person_id = ? AND face_id IN (?)',
+    [personId, faceIds],
+  );
+  if (removed.affectedRows === 0) return;
+  await connection.query('UPDATE person SET revision = ? WHERE id = ?', [revision, personId]);
 }
 
 async function readPersonOf(connection: Queryable, faceId: number): Promise<number> {

@@ -7,18 +7,20 @@ import { openImageQueue } from '../lib/image-queue.ts';
 import { LEASE_MS } from '../lib/image-stream.ts';
 import { openImages } from '../lib/images.ts';
 import { createLog } from '../lib/log.ts';
+import { createLeaderGauge, createMetrics } from '../lib/metrics.ts';
 import { openNatsAccess } from '../lib/nats-access.ts';
 import { openPeople } from '../lib/people.ts';
 import { loadOrExit, run } from '../lib/run.ts';
+import { runJobs } from '../lib/run-jobs.ts';
 import { keepTls } from '../lib/tls-files.ts';
 import { loadConfig } from './config.ts';
 import { enrolPhoto } from './enrol-photo.ts';
 import { createClusterJob } from './jobs/cluster-faces.ts';
 import { createRetentionJob } from './jobs/erase-strangers.ts';
 import { createRematchJob } from './jobs/rematch.ts';
-import { runJobs } from './jobs/run-jobs.ts';
 import { processImage } from './process-image.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
+import { reportBreaker } from './report-breaker.ts';
 import { startWorker } from './worker.ts';
 
 const config = loadOrExit(() => loadConfig(process.env));
@@ -28,10 +30,10 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   const db = openDatabase(config.MYSQL_URL, { tls: await keepTls('MYSQL', config, { log, signal }) });
   onClose('database', () => db.close());
   const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer } = config;
-  const access = await openNatsAccess('processor', config, { log, signal });
-  const queue = openImageQueue({ url: config.NATS_URL, access, stream, consumer, log });
+  const natsAccess = await openNatsAccess('processor', config, { log, signal });
+  const queue = openImageQueue({ url: config.NATS_URL, access: natsAccess, stream, consumer, log });
   onClose('queue', () => queue.close());
-  const events = openEvents({ url: config.NATS_URL, access, stream: config.EVENTS_STREAM, log });
+  const events = openEvents({ url: config.NATS_URL, access: natsAccess, stream: config.EVENTS_STREAM, log });
   onClose('events', () => events.close());
   const recognizer = openRecognizerClient({
     address: config.RECOGNIZER_ADDRESS,
@@ -41,10 +43,15 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   });
   onClose('recognizer client', () => recognizer.close());
 
+  const metrics = createMetrics();
+  const reporting = reportBreaker({ breaker: recognizer.breaker, db, events, metrics, log, signal });
+  onClose('reports', () => reporting);
+
+  const retryScheduleMs = config.RETRY_SCHEDULE;
   const options = {
-    images: openImages(db),
+    images: openImages(db, { retryScheduleMs }),
     people: openPeople(db),
-    enrolments: openEnrolments(db),
+    enrolments: openEnrolments(db, { retryScheduleMs }),
     recognizer,
     events,
     maxDeliveries: config.MAX_DELIVERIES,
@@ -54,7 +61,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   };
   const worker = startWorker({
     queue,
-    untilAvailable: recognizer.untilAvailable,
+    admit: recognizer.breaker.admit,
     pingDatabase: db.ping,
     process: (lease) => (lease.kind === 'enrol' ? enrolPhoto(lease, options) : processImage(lease, options)),
     concurrency: config.PROCESSOR_CONCURRENCY,
@@ -69,11 +76,12 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     ],
     db,
     natsUrl: config.NATS_URL,
-    natsAccess: access,
+    natsAccess,
     bucket: `${stream}_leader`,
     leaseMs: config.LEADER_LEASE_MS,
     log,
     signal,
+    onLead: createLeaderGauge(metrics, 'stored'),
   });
   onClose('jobs', () => jobs);
 
@@ -81,7 +89,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     signal.throwIfAborted();
     await Promise.all([db.ping(), queue.ping()]);
   };
-  const health = await serveHealth({ host: config.HOST, port: config.PROCESSOR_PORT, ready });
+  const health = await serveHealth({ host: config.HOST, port: config.PROCESSOR_PORT, ready, metrics });
   onClose('health', () => health.close());
   log.info({ port: health.port, concurrency: config.PROCESSOR_CONCURRENCY }, 'pulling images');
 });

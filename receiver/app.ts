@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
+import cookie from '@fastify/cookie';
 import multipart from '@fastify/multipart';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
@@ -17,11 +18,16 @@ import type { Faces } from '../lib/faces.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
+import type { Metrics } from '../lib/metrics.ts';
+import { guardRoutes } from './access/guard.ts';
+import type { AccessControl } from './access/open-access.ts';
+import { accessOf } from './access/route-roles.ts';
 import { knowCallers } from './caller.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
 import type { RecognizerClient } from './recognizer-client.ts';
 import { addCalibrationRoutes } from './routes/calibration.ts';
 import { addClusterRoutes } from './routes/clusters.ts';
+import { addDeleteImageRoute } from './routes/delete-image.ts';
 import { addEnrolmentRoutes } from './routes/enrolments.ts';
 import { addEventRoute } from './routes/events.ts';
 import { addFacePersonRoutes } from './routes/face-person.ts';
@@ -29,9 +35,13 @@ import { addFaceRoutes } from './routes/faces.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addImageRoutes } from './routes/images.ts';
 import { addJobRoute } from './routes/jobs.ts';
+import { addKeyRoutes } from './routes/keys.ts';
+import { addMetricsRoute } from './routes/metrics.ts';
 import { addPeopleRoutes } from './routes/people.ts';
 import { addPhotoRoute } from './routes/photo.ts';
+import { addRetryRoutes } from './routes/retry.ts';
 import { addSearchRoute } from './routes/search.ts';
+import { addSessionRoutes } from './routes/session.ts';
 import { addSubmitRoutes } from './routes/submit.ts';
 
 export interface AppOptions {
@@ -41,6 +51,8 @@ export interface AppOptions {
   readonly queue: ImageQueue;
   readonly events: Events;
   readonly recognizer: RecognizerClient;
+  readonly metrics: Metrics;
+  readonly access: AccessControl;
   /** Absolute folders that photos may come from. */
   readonly roots: readonly string[];
   /** What is shown at all: bytes of a photo's file, and its width × height. */
@@ -50,6 +62,9 @@ export interface AppOptions {
 
 export type App = Parameters<FastifyPluginAsyncZod>[0];
 
+/** How long a request may take to come, its body included: whoever sends a byte a minute does not hold a place for ever. */
+const REQUEST_TIMEOUT_MS = 15 * 60_000;
+
 /** Builds the HTTP API; the caller listens. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const app = fastify({
@@ -58,12 +73,16 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     genReqId: () => randomUUID(),
     // A stopping receiver finishes what it has begun; idle connections need not be waited for.
     forceCloseConnections: 'idle',
+    trustProxy: [...options.access.settings.trustedProxies],
+    requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: { ignoreTrailingSlash: true },
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   answerErrors(app);
   knowCallers(app);
+  await app.register(cookie);
+  await guardRoutes(app, options.access);
   parseEveryBodyAsJson(app);
   closeUnusedConnections(app);
   // Whoever stores an upload counts its bytes, and reads the rest of the form all the same.
@@ -72,15 +91,19 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Faceflow', description: 'Post the path of a photo, see who is in it.', version: '1' },
+      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', bearerFormat: 'ff_…' } } },
     },
-    transform: jsonSchemaTransform,
+    transform: describeRoute,
   });
-  await app.register(swaggerUi, { routePrefix: '/docs' });
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
   const addRoutes: FastifyPluginAsyncZod = async (api) => {
     answerWrongMethods(api);
     addHealthRoutes(api, options);
+    addMetricsRoute(api, options);
     addSubmitRoutes(api, options);
     addImageRoutes(api, options);
+    addRetryRoutes(api, options);
+    addDeleteImageRoute(api, options);
     addPhotoRoute(api, options);
     addClusterRoutes(api, options);
     addEventRoute(api, options);
@@ -91,10 +114,23 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addFacePersonRoutes(api, options);
     addSearchRoute(api, options);
     addCalibrationRoutes(api, options);
+    addKeyRoutes(api, options);
+    addSessionRoutes(api, options);
   };
   await app.register(addRoutes);
   return app;
 }
+
+/** The description of a route says who may call it. */
+const describeRoute: typeof jsonSchemaTransform = (route) => {
+  const { schema, url } = jsonSchemaTransform(route);
+  const access = accessOf(String([route.route.method].flat()[0]), route.url);
+  if (schema === undefined || schema.hide) return { schema, url };
+  const roles = access === 'open' ? [] : [...access];
+  const needs = roles.length === 0 ? 'Open to everybody.' : `Needs the role ${roles.join(' or ')}.`;
+  const description = [schema.description, needs].filter(Boolean).join(' ');
+  return { url, schema: { ...schema, description, security: roles.length === 0 ? [] : [{ key: roles }] } };
+};
 
 /**
  * Node does not count a connection as idle on which nothing has been asked yet, and browsers keep such for later: a

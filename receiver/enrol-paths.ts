@@ -32,7 +32,8 @@ export async function enrolPaths(
 ): Promise<Batch> {
   const requests = await Promise.all(photos.map((photo) => toRequest(photo, forced, roots)));
   const { id, pending } = await enrolments.addBatch(requests);
-  await publish(pending, { outbox: enrolments, kind: 'enrol', queue, log });
+  const rows = pending.map((waiting) => ({ id: waiting, attempt: 0 }));
+  await publish(rows, { outbox: enrolments, kind: 'enrol', queue, log });
   const batch = await enrolments.findBatch(id);
   if (batch === null) throw new Error('The batch was removed while it was being made.');
   return batch;

@@ -1,5 +1,16 @@
 import { availableParallelism } from 'node:os';
-import { choice, commonKeys, decimal, folder, folders, integer, mysqlUrl, port, readEnv } from '../lib/env.ts';
+import {
+  choice,
+  commonKeys,
+  decimal,
+  folder,
+  folders,
+  integer,
+  mysqlUrl,
+  optionalPort,
+  port,
+  readEnv,
+} from '../lib/env.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
 import { CANDIDATE_LIMIT, DEFAULT_THRESHOLD } from '../lib/similarity.ts';
 import { tlsKeys } from '../lib/tls-files.ts';
@@ -14,6 +25,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     ...commonKeys,
     ...imageLimitKeys,
     RECOGNIZER_PORT: port(50051),
+    /** `/metrics`, `/healthz` and `/readyz` over HTTP; without it there is gRPC only. */
+    METRICS_PORT: optionalPort(),
     /** Without it the recognizer runs alone on the folder KNOWN_PEOPLE. */
     MYSQL_URL: mysqlUrl().optional(),
     ...tlsKeys('MYSQL'),

@@ -82,7 +82,9 @@ describe('with TLS everywhere, an account for each service, and no more rights t
       expect((await call('GET', path)).status, path).toBe(200);
     }
     const { jobs } = (await call('GET', '/v1/jobs')).body;
-    expect(jobs.map((job: { name: string }) => job.name)).toEqual(expect.arrayContaining(['clusters', 'rematch']));
+    const names = jobs.map((job: { name: string }) => job.name);
+    expect(names).toEqual(expect.arrayContaining(['clusters', 'rematch', 'sweep', 'retry', 'tidy']));
+    expect((await call('DELETE', `/v1/images/${second.id}`)).status).toBe(204);
     await waitFor('events to be told', () =>
       ['image.accepted', 'image.finished', 'image.changed', 'person.removed'].every((kind) =>
         events.text().includes(kind),
@@ -105,9 +107,10 @@ describe('with TLS everywhere, an account for each service, and no more rights t
   test.each<[Account, string, number]>([
     ['receiver', 'INSERT INTO faces (image_id, face_index) VALUES (1, 99)', 1142],
     ['receiver', 'DELETE FROM faces', 1142],
-    ['receiver', 'DELETE FROM images', 1142],
+    ['receiver', 'DELETE FROM api_keys', 1142],
+    ['receiver', "UPDATE api_keys SET roles = 'admin'", 1143],
     ['receiver', 'DELETE FROM erasures', 1142],
-    ['receiver', 'UPDATE jobs SET fence = 0', 1142],
+    ['receiver', 'DELETE FROM jobs', 1142],
     ['receiver', 'SELECT * FROM refused_photos', 1142],
     ['processor', "INSERT INTO images (path) VALUES ('/etc/passwd')", 1142],
     ['processor', 'DELETE FROM images', 1142],
@@ -117,6 +120,9 @@ describe('with TLS everywhere, an account for each service, and no more rights t
     ['processor', 'UPDATE gallery SET threshold = 0.7', 1143],
     ['processor', 'DELETE FROM person_images', 1142],
     ['processor', "UPDATE erasures SET receipt = '{}'", 1142],
+    ['processor', 'SELECT * FROM api_keys', 1142],
+    ['processor', 'SELECT * FROM sessions', 1142],
+    ['recognizer', 'SELECT * FROM api_keys', 1142],
     ['recognizer', 'SELECT * FROM images', 1142],
     ['recognizer', 'SELECT person_id FROM faces', 1143],
     ['recognizer', 'UPDATE faces SET person_id = NULL', 1142],
@@ -168,6 +174,7 @@ describe('with TLS everywhere, an account for each service, and no more rights t
     ['receiver', 'subscribe', '_INBOX_processor.>'],
     ['processor', 'publish', 'images.identify'],
     ['processor', 'publish', 'images.enrol'],
+    ['processor', 'publish', '$KV.IMAGES_sweeper.leader'],
     ['processor', 'publish', '$JS.API.CONSUMER.CREATE.EVENTS.mine'],
     ['processor', 'subscribe', '_INBOX_receiver.>'],
     ...(['receiver', 'processor'] as const).flatMap((account): [Account, 'publish' | 'subscribe', string][] => [

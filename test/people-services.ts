@@ -23,6 +23,7 @@ export interface SeenFace {
 
 export interface PeopleServices {
   readonly db: Database;
+  readonly databaseUrl: string;
   readonly url: string;
   readonly stream: string;
   /** IMAGE_ROOTS: the sample photos as sample1.jpg…, one photo with one face each as a.jpg…, see FACES. */
@@ -101,7 +102,19 @@ export async function startPeopleServices(servers?: TlsServers): Promise<PeopleS
     send(path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
 
   return {
-    ...{ db, url, stream, photos, known, snapshot, recognizer, receiver, processor, call },
+    ...{
+      db,
+      databaseUrl: database?.url ?? '',
+      url,
+      stream,
+      photos,
+      known,
+      snapshot,
+      recognizer,
+      receiver,
+      processor,
+      call,
+    },
     upload(path, files, fields = {}) {
       const form = new FormData();
       for (const [name, value] of Object.entries(fields)) form.set(name, value);

@@ -5,7 +5,6 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Log } from '../lib/log.ts';
 import { type KeptTls, keepTls } from '../lib/tls-files.ts';
-import { openRecognizerClient as openProcessorsClient } from '../processor/recognizer-client.ts';
 import { IdentifyResponse, MatchResponse } from '../proto/face.ts';
 import { openRecognizerClient } from '../receiver/recognizer-client.ts';
 import { serveRecognizer } from '../recognizer/server.ts';
@@ -135,20 +134,6 @@ describe('gRPC', () => {
       const server = await serve(own && (await openTls('server', own)).tls);
       expect(await ask(server.port, caller.tls)).toMatch(problem);
     }
-  });
-
-  test('the processor waits for a recognizer that it cannot trust, and goes on when it can', async () => {
-    const own = await openTls('server', authority.issue(['localhost'], { expired: true }));
-    const { tls } = await openTls('caller', certificate('processor'));
-    const { port } = await serve(own.tls);
-    const { log } = keepLog();
-    const client = openProcessorsClient({ address: `localhost:${port}`, timeoutMs: 5_000, tls, log, resetMs: 50 });
-    onTestFinished(() => client.close());
-    for (let call = 0; call < 5; call++) await expect(client.identify('x.jpg')).rejects.toThrow();
-    expect(client.isAvailable()).toBe(false);
-    await own.write(certificate('localhost'));
-    await client.untilAvailable(signal);
-    expect(await client.identify('x.jpg')).toMatchObject({ recognition: {} });
   });
 
   test('renewed certificates, of a new authority too, are used by new connections; open ones go on', async () => {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eraseStrangers, readOldStrangers } from '../../lib/erase-strangers.ts';
 import { saveJob } from '../../lib/jobs.ts';
-import type { Job, JobContext } from './run-jobs.ts';
+import type { Job, JobContext } from '../../lib/run-jobs.ts';
 
 export const RETENTION = 'retention';
 

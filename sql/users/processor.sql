@@ -12,3 +12,4 @@ GRANT SELECT ON erasures TO 'faceflow_processor'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON clusters TO 'faceflow_processor'@'%';
 GRANT SELECT, INSERT ON cluster_splits TO 'faceflow_processor'@'%';
 GRANT SELECT, INSERT, UPDATE ON jobs TO 'faceflow_processor'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON processors TO 'faceflow_processor'@'%';

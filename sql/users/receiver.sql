@@ -1,6 +1,6 @@
--- The receiver takes in photos and what people decide: who is who, who is enrolled, who is erased. It records no outcome of
--- a photo, finds no faces, and runs no jobs. Names of tables are looked up in the database of the connection.
-GRANT SELECT, INSERT, UPDATE ON images TO 'faceflow_receiver'@'%';
+-- The receiver takes in photos and what people decide: who is who, who is enrolled, who is erased; it knows who may call it.
+-- It finds no faces. Names of tables are looked up in the database of the connection.
+GRANT SELECT, INSERT, UPDATE, DELETE ON images TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT ON image_prefixes TO 'faceflow_receiver'@'%';
 GRANT SELECT, UPDATE ON faces TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON person TO 'faceflow_receiver'@'%';
@@ -14,4 +14,7 @@ GRANT SELECT, INSERT, UPDATE ON erasures TO 'faceflow_receiver'@'%';
 GRANT INSERT ON refused_photos TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT, UPDATE ON clusters TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT ON cluster_splits TO 'faceflow_receiver'@'%';
-GRANT SELECT ON jobs TO 'faceflow_receiver'@'%';
+GRANT SELECT, INSERT, UPDATE ON jobs TO 'faceflow_receiver'@'%';
+GRANT SELECT, DELETE ON processors TO 'faceflow_receiver'@'%';
+GRANT SELECT, INSERT, UPDATE (last_used_at, revoked_at) ON api_keys TO 'faceflow_receiver'@'%';
+GRANT SELECT, INSERT, DELETE ON sessions TO 'faceflow_receiver'@'%';
