@@ -1,8 +1,11 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { type ApiKey, KEY_ROLES, type KeyRole, openApiKeys } from '../lib/api-keys.ts';
+import { systemActor } from '../lib/audit.ts';
 import { PermanentError } from '../lib/errors.ts';
 import { LaunchError } from './launch-error.ts';
 import { withDatabase } from './with-database.ts';
+
+const COMMAND_LINE = systemActor('command-line');
 
 interface AddOptions {
   readonly role: KeyRole[];
@@ -33,7 +36,7 @@ export function addKeyCommands(program: Command, exitWith: (code: number) => nev
     )
     .action(async (name: string, { role, expires, json }: AddOptions) => {
       const made = await withDatabase((db) =>
-        openApiKeys(db).addKey({ name, roles: role, expiresAt: expires ?? null }),
+        openApiKeys(db).addKey({ name, roles: role, expiresAt: expires ?? null, actor: COMMAND_LINE }),
       );
       // The key alone on stdout: KEY=$(faceflow keys add …).
       if (!json) process.stderr.write(`${describe(made)}\nThe key, shown only now:\n`);
@@ -59,7 +62,7 @@ export function addKeyCommands(program: Command, exitWith: (code: number) => nev
     .action(async (key: string, { json }: { json?: boolean }) => {
       const revoked = await withDatabase(async (db) => {
         const all = openApiKeys(db);
-        return all.revokeKey(chooseKey(await all.listKeys(), key));
+        return all.revokeKey(chooseKey(await all.listKeys(), key), COMMAND_LINE);
       }).catch((error: unknown) => {
         throw error instanceof PermanentError ? new LaunchError(error.message) : error;
       });

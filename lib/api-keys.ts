@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { Database, Row } from './database.ts';
+import { type Actor, recordAudit } from './audit.ts';
+import { changeOnce } from './change-once.ts';
+import type { Database, Row, WriteResult } from './database.ts';
 import { PermanentError } from './errors.ts';
 
 export const KEY_ROLES = ['ingest', 'read', 'admin'] as const;
@@ -23,13 +25,14 @@ export interface ApiKeys {
     name: string;
     roles: readonly KeyRole[];
     expiresAt: Date | null;
+    actor: Actor;
   }): Promise<ApiKey & { key: string }>;
   /** Makes sure that the admin's key with this SHA-256 (hex) is known; one that was revoked stays so. */
   adoptAdminKey(hash: string): Promise<void>;
   /** All, the revoked and expired ones too, oldest first. */
   listKeys(): Promise<ApiKey[]>;
   /** @throws PermanentError `key_not_found`. A key that is revoked already stays as it is. */
-  revokeKey(id: number): Promise<ApiKey>;
+  revokeKey(id: number, actor: Actor): Promise<ApiKey>;
   /** The key with this text if it may be used now. Notes that it was. */
   findUsableKey(key: string): Promise<ApiKey | null>;
   /** Whether there is a key that may be used now. */
@@ -59,15 +62,18 @@ export function openApiKeys(db: Database): ApiKeys {
     return toKey(rows[0]);
   };
   return {
-    async addKey({ name, roles, expiresAt }) {
-      const key = `ff_${randomBytes(32).toString('base64url')}`;
-      const { insertId } = await db.write('INSERT INTO api_keys (name, hash, roles, expires_at) VALUES (?, ?, ?, ?)', [
-        name,
-        hashSecret(key),
-        KEY_ROLES.filter((role) => roles.includes(role)).join(','),
-        expiresAt,
-      ]);
-      return { ...(await findById(insertId)), key };
+    async addKey({ name, roles, expiresAt, actor }) {
+      const { id, key } = await changeOnce(db, actor, async (connection) => {
+        const secret = `ff_${randomBytes(32).toString('base64url')}`;
+        const given = KEY_ROLES.filter((role) => roles.includes(role));
+        const [{ insertId }] = await connection.query<WriteResult>(
+          'INSERT INTO api_keys (name, hash, roles, expires_at) VALUES (?, ?, ?, ?)',
+          [name, hashSecret(secret), given.join(','), expiresAt],
+        );
+        await recordAudit(connection, actor, { action: 'key.made', details: { key: insertId, roles: given } });
+        return { id: insertId, key: secret };
+      });
+      return { ...(await findById(id)), key };
     },
 
     async adoptAdminKey(hash) {
@@ -81,8 +87,14 @@ export function openApiKeys(db: Database): ApiKeys {
       return rows.map(toKey);
     },
 
-    async revokeKey(id) {
-      await db.write('UPDATE api_keys SET revoked_at = CURRENT_TIMESTAMP(3) WHERE id = ? AND revoked_at IS NULL', [id]);
+    async revokeKey(id, actor) {
+      await db.transact(async (connection) => {
+        const [{ affectedRows }] = await connection.query<WriteResult>(
+          'UPDATE api_keys SET revoked_at = CURRENT_TIMESTAMP(3) WHERE id = ? AND revoked_at IS NULL',
+          [id],
+        );
+        if (affectedRows > 0) await recordAudit(connection, actor, { action: 'key.revoked', details: { key: id } });
+      });
       return findById(id);
     },
 

@@ -10,15 +10,15 @@ import {
 import { type NatsConnection, nanos } from '@nats-io/transport-node';
 import { name } from './env.ts';
 import { messageOf } from './errors.ts';
-import { exists } from './image-stream.ts';
+import { ensureStream } from './image-stream.ts';
 import type { ImageStatus } from './images.ts';
 import type { Log } from './log.ts';
 import { type NatsAccess, natsKeys } from './nats-access.ts';
-import { keepConnected } from './nats-connection.ts';
+import { keepConnected, replicaKeys } from './nats-connection.ts';
 import type { BreakerState } from './processors.ts';
 
 /** The environment keys of every service that tells or reads events. */
-export const eventKeys = { ...natsKeys, EVENTS_STREAM: name('EVENTS') };
+export const eventKeys = { ...replicaKeys, ...natsKeys, EVENTS_STREAM: name('EVENTS') };
 
 /** What has happened: ids and status only, never names, descriptors or paths. Whoever wants more reads it. */
 export type EventBody =
@@ -71,9 +71,11 @@ export function openEvents(options: {
   readonly url: string;
   readonly access?: NatsAccess;
   readonly stream: string;
+  /** On how many servers of a cluster the stream is kept; 1 unless told otherwise. */
+  readonly replicas?: number;
   readonly log: Log;
 }): Events {
-  const { stream, log } = options;
+  const { stream, log, replicas = 1 } = options;
   const prefix = stream.toLowerCase();
   const reading = new Set<ConsumerMessages>();
   let session: Session | undefined;
@@ -85,7 +87,7 @@ export function openEvents(options: {
     log: log.child({}, { level: 'error' }),
     async prepare(connection) {
       const manager = await jetstreamManager(connection);
-      await ensureEventStream(manager, stream, prefix);
+      await ensureStream(manager, stream, { ...describeEventStream(prefix), num_replicas: replicas });
       session = { connection, client: jetstream(connection), manager };
     },
     onLost() {
@@ -165,22 +167,13 @@ export function openEvents(options: {
   };
 }
 
-async function ensureEventStream(manager: JetStreamManager, stream: string, prefix: string): Promise<void> {
-  const subjects = ['image', 'person', 'job', 'processor'].map((noun) => `${prefix}.${noun}.*`);
-  if (await exists(manager.streams.info(stream))) {
-    const { config } = await manager.streams.info(stream);
-    const missing = subjects.filter((subject) => !config.subjects.includes(subject));
-    // Made by a version before or after this one: whatever that tells stays.
-    if (missing.length > 0) await manager.streams.update(stream, { subjects: [...config.subjects, ...missing] });
-    return;
-  }
-  await manager.streams.add({
-    name: stream,
-    subjects,
-    retention: 'limits',
-    discard: 'old',
-    storage: 'file',
+function describeEventStream(prefix: string) {
+  return {
+    subjects: ['image', 'person', 'job', 'processor'].map((noun) => `${prefix}.${noun}.*`),
+    retention: 'limits' as const,
+    discard: 'old' as const,
+    storage: 'file' as const,
     max_age: nanos(KEEP_MS),
     max_bytes: KEEP_BYTES,
-  });
+  };
 }

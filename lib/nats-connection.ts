@@ -1,8 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { integer } from './env.ts';
 import { messageOf } from './errors.ts';
 import type { Log } from './log.ts';
 import { connectionOptions, type NatsAccess } from './nats-access.ts';
+
+/** The environment key of whoever makes streams. */
+export const replicaKeys = {
+  /** On how many servers of a NATS cluster each stream is kept. */
+  NATS_REPLICAS: integer({ min: 1, max: 5, fallback: 1 }),
+};
 
 export interface NatsUser {
   /** `nats://[token@ or user:password@]host:port[,host:port…]` */

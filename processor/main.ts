@@ -17,6 +17,8 @@ import { loadConfig } from './config.ts';
 import { enrolPhoto } from './enrol-photo.ts';
 import { createClusterJob } from './jobs/cluster-faces.ts';
 import { createRetentionJob } from './jobs/erase-strangers.ts';
+import { createForgetAnswersJob } from './jobs/forget-answers.ts';
+import { createModelJob } from './jobs/models.ts';
 import { createRematchJob } from './jobs/rematch.ts';
 import { processImage } from './process-image.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
@@ -29,11 +31,11 @@ const log = createLog('processor', { level: config.LOG_LEVEL, format: config.LOG
 await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClose, signal }) => {
   const db = openDatabase(config.MYSQL_URL, { tls: await keepTls('MYSQL', config, { log, signal }) });
   onClose('database', () => db.close());
-  const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer } = config;
+  const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer, NATS_REPLICAS: replicas } = config;
   const natsAccess = await openNatsAccess('processor', config, { log, signal });
-  const queue = openImageQueue({ url: config.NATS_URL, access: natsAccess, stream, consumer, log });
+  const queue = openImageQueue({ url: config.NATS_URL, access: natsAccess, stream, consumer, replicas, log });
   onClose('queue', () => queue.close());
-  const events = openEvents({ url: config.NATS_URL, access: natsAccess, stream: config.EVENTS_STREAM, log });
+  const events = openEvents({ url: config.NATS_URL, access: natsAccess, stream: config.EVENTS_STREAM, replicas, log });
   onClose('events', () => events.close());
   const recognizer = openRecognizerClient({
     address: config.RECOGNIZER_ADDRESS,
@@ -73,12 +75,15 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
       createRematchJob({ faces: openFaces(db), recognizer, events }),
       createClusterJob({ events }),
       createRetentionJob({ days: config.UNKNOWN_RETENTION_DAYS }),
+      createForgetAnswersJob(),
+      createModelJob({ faces: openFaces(db), recognizer, events, concurrency: config.MODEL_CONCURRENCY }),
     ],
     db,
     natsUrl: config.NATS_URL,
     natsAccess,
     bucket: `${stream}_leader`,
     leaseMs: config.LEADER_LEASE_MS,
+    replicas,
     log,
     signal,
     onLead: createLeaderGauge(metrics, 'stored'),

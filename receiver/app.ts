@@ -19,12 +19,15 @@ import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
+import type { PhotoSources } from '../lib/photo-sources.ts';
 import { guardRoutes } from './access/guard.ts';
 import type { AccessControl } from './access/open-access.ts';
 import { accessOf } from './access/route-roles.ts';
 import { knowCallers } from './caller.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
+import { honourIdempotencyKeys } from './idempotency.ts';
 import type { RecognizerClient } from './recognizer-client.ts';
+import { addAuditRoute } from './routes/audit.ts';
 import { addCalibrationRoutes } from './routes/calibration.ts';
 import { addClusterRoutes } from './routes/clusters.ts';
 import { addDeleteImageRoute } from './routes/delete-image.ts';
@@ -37,6 +40,7 @@ import { addImageRoutes } from './routes/images.ts';
 import { addJobRoute } from './routes/jobs.ts';
 import { addKeyRoutes } from './routes/keys.ts';
 import { addMetricsRoute } from './routes/metrics.ts';
+import { addModelRoutes } from './routes/models.ts';
 import { addPeopleRoutes } from './routes/people.ts';
 import { addPhotoRoute } from './routes/photo.ts';
 import { addRetryRoutes } from './routes/retry.ts';
@@ -53,17 +57,32 @@ export interface AppOptions {
   readonly recognizer: RecognizerClient;
   readonly metrics: Metrics;
   readonly access: AccessControl;
-  /** Absolute folders that photos may come from. */
+  /** Absolute folders that photos may come from; uploads go below the first. */
   readonly roots: readonly string[];
+  readonly sources: PhotoSources;
   /** What is shown at all: bytes of a photo's file, and its width × height. */
   readonly limits: { readonly maxBytes: number; readonly maxPixels: number };
   readonly log: Log;
+  /** Aborted when the receiver is about to stop: it answers as before, and asks clients to connect elsewhere. */
+  readonly stopping: AbortSignal;
 }
 
 export type App = Parameters<FastifyPluginAsyncZod>[0];
 
 /** How long a request may take to come, its body included: whoever sends a byte a minute does not hold a place for ever. */
 const REQUEST_TIMEOUT_MS = 15 * 60_000;
+
+/** Of the page that shows the API: swagger-ui's own files, its icons, and the API itself. */
+const DESCRIPTION_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
 
 /** Builds the HTTP API; the caller listens. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
@@ -75,16 +94,23 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     forceCloseConnections: 'idle',
     trustProxy: [...options.access.settings.trustedProxies],
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // What comes before the last connection is closed is answered, not refused.
+    return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true },
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   answerErrors(app);
   knowCallers(app);
+  tellRequestIds(app);
   await app.register(cookie);
   await guardRoutes(app, options.access);
+  honourIdempotencyKeys(app, options);
   parseEveryBodyAsJson(app);
   closeUnusedConnections(app);
+  app.addHook('onSend', async (_request, reply) => {
+    if (options.stopping.aborted) reply.header('connection', 'close');
+  });
   // Whoever stores an upload counts its bytes, and reads the rest of the form all the same.
   await app.register(multipart, { throwFileSizeLimit: false });
   await app.register(swagger, {
@@ -95,7 +121,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     },
     transform: describeRoute,
   });
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: DESCRIPTION_POLICY });
   const addRoutes: FastifyPluginAsyncZod = async (api) => {
     answerWrongMethods(api);
     addHealthRoutes(api, options);
@@ -116,6 +142,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addCalibrationRoutes(api, options);
     addKeyRoutes(api, options);
     addSessionRoutes(api, options);
+    addAuditRoute(api, options);
+    addModelRoutes(api, options);
   };
   await app.register(addRoutes);
   return app;
@@ -131,6 +159,13 @@ const describeRoute: typeof jsonSchemaTransform = (route) => {
   const description = [schema.description, needs].filter(Boolean).join(' ');
   return { url, schema: { ...schema, description, security: roles.length === 0 ? [] : [{ key: roles }] } };
 };
+
+/** The audit tells of requests by their ids. */
+function tellRequestIds(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
+}
 
 /**
  * Node does not count a connection as idle on which nothing has been asked yet, and browsers keep such for later: a

@@ -1,8 +1,9 @@
 import { databaseKeys } from '../lib/database.ts';
-import { commonKeys, folders, port, readEnv } from '../lib/env.ts';
+import { commonKeys, folders, listenerKeys, port, readEnv } from '../lib/env.ts';
 import { eventKeys } from '../lib/events.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
 import { queueKeys } from '../lib/image-queue.ts';
+import { photoSourceKeys } from '../lib/photo-sources.ts';
 import { recognizerKeys } from '../lib/recognizer-channel.ts';
 import { jobKeys } from '../lib/run-jobs.ts';
 import { accessKeys, toAccessSettings } from './access/settings.ts';
@@ -14,9 +15,11 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
   const config = readEnv(environment, {
     ...commonKeys,
     ...accessKeys,
+    ...listenerKeys,
     ...queueKeys,
     ...eventKeys,
     ...imageLimitKeys,
+    ...photoSourceKeys,
     ...recognizerKeys,
     ...databaseKeys,
     ...jobKeys,

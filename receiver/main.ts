@@ -7,6 +7,7 @@ import { openImages } from '../lib/images.ts';
 import { createLog } from '../lib/log.ts';
 import { createLeaderGauge, createMetrics } from '../lib/metrics.ts';
 import { openNatsAccess } from '../lib/nats-access.ts';
+import { openPhotoSources } from '../lib/photo-sources.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { runJobs } from '../lib/run-jobs.ts';
 import { openSessions } from '../lib/sessions.ts';
@@ -23,17 +24,18 @@ import { openRecognizerClient } from './recognizer-client.ts';
 const config = loadOrExit(() => loadConfig(process.env));
 const log = createLog('receiver', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
 
-await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (life) => {
+const { SHUTDOWN_TIMEOUT_MS: shutdownTimeoutMs, DRAIN_MS: drainMs } = config;
+await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
   const { onClose, signal } = life;
   const db = openDatabase(config.MYSQL_URL, { tls: await keepTls('MYSQL', config, { log, signal }) });
   onClose('database', () => db.close());
   const access = openAccess(config.access, openApiKeys(db), openSessions(db));
   await admitSomebody(access, { host: config.HOST, log, life });
-  const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer } = config;
+  const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer, NATS_REPLICAS: replicas } = config;
   const natsAccess = await openNatsAccess('receiver', config, { log, signal });
-  const queue = openImageQueue({ url: config.NATS_URL, access: natsAccess, stream, consumer, log });
+  const queue = openImageQueue({ url: config.NATS_URL, access: natsAccess, stream, consumer, replicas, log });
   onClose('queue', () => queue.close());
-  const events = openEvents({ url: config.NATS_URL, access: natsAccess, stream: config.EVENTS_STREAM, log });
+  const events = openEvents({ url: config.NATS_URL, access: natsAccess, stream: config.EVENTS_STREAM, replicas, log });
   onClose('events', () => events.close());
   const recognizer = openRecognizerClient({
     address: config.RECOGNIZER_ADDRESS,
@@ -50,6 +52,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (life) =
       db,
       log,
       signal,
+      replicas,
       natsUrl: config.NATS_URL,
       natsAccess,
       bucket: `${stream}_sweeper`,
@@ -61,10 +64,13 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (life) =
   const indexing = indexPathsOfOlderVersions({ images, log, signal });
   onClose('path index', () => indexing);
 
+  const sources = openPhotoSources(config);
+  onClose('photo sources', () => sources.close());
   const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };
+  const roots = config.IMAGE_ROOTS;
   const services = { db, images, faces, queue, events, recognizer, metrics, access };
-  const app = await buildApp({ ...services, roots: config.IMAGE_ROOTS, limits, log });
+  const app = await buildApp({ ...services, roots, sources, limits, log, stopping: signal });
   await app.listen({ host: config.HOST, port: config.RECEIVER_PORT });
   onClose('http', () => app.close());
-  log.info({ roots: config.IMAGE_ROOTS }, 'photos are accepted from these folders');
+  log.info({ roots }, 'photos are accepted from these folders');
 });

@@ -10,6 +10,8 @@ import { logRefusedCallers, openServerCredentials } from '../lib/grpc-credential
 import type { Log } from '../lib/log.ts';
 import type { KeptTls } from '../lib/tls-files.ts';
 import {
+  type DescribeRequest,
+  type DescribeResponse,
   type HealthCheckServer,
   HealthCheckService,
   type IdentifyRequest,
@@ -41,6 +43,7 @@ const LAST_ANSWERS_MS = 500;
 export interface RecognizerCalls {
   identify(request: IdentifyRequest, signal: AbortSignal): Promise<IdentifyResponse>;
   match(request: MatchRequest, signal: AbortSignal): Promise<MatchResponse>;
+  describe(request: DescribeRequest, signal: AbortSignal): Promise<DescribeResponse>;
 }
 
 export interface ServerOptions {
@@ -57,6 +60,8 @@ export interface RecognizerServer {
   readonly port: number;
   /** From now on calls are answered. */
   becomeReady(calls: RecognizerCalls): void;
+  /** From now on it says that it is not ready, and answers all the same: it is about to stop. */
+  becomeUnready(): void;
   /** Stops accepting calls and waits for those in hand. */
   close(): Promise<void>;
 }
@@ -73,6 +78,7 @@ export async function serveRecognizer(options: ServerOptions): Promise<Recognize
     for (const name of HEALTH_NAMES) health.setStatus(name, to);
   };
   let calls: RecognizerCalls | null = null;
+  let ready = false;
   const inHand = new Set<Promise<unknown>>();
   setHealth('NOT_SERVING');
 
@@ -93,9 +99,10 @@ export async function serveRecognizer(options: ServerOptions): Promise<Recognize
   server.addService(IdentifyService, {
     identify: serve((ready) => logged(ready.identify, log)),
     match: serve((ready) => ready.match),
+    describe: serve((ready) => ready.describe),
   } satisfies IdentifyServer);
   server.addService(HealthCheckService, {
-    healthCheck: (_call, answer) => answer(null, { ready: calls !== null }),
+    healthCheck: (_call, answer) => answer(null, { ready }),
   } satisfies HealthCheckServer);
   health.addToServer(server);
   new ReflectionService(loadSync(findProtoFile())).addToServer(server);
@@ -104,9 +111,14 @@ export async function serveRecognizer(options: ServerOptions): Promise<Recognize
   logRefusedCallers(server, log);
   return {
     port: bound,
-    becomeReady(ready) {
-      calls = ready;
+    becomeReady(given) {
+      calls = given;
+      ready = true;
       setHealth('SERVING');
+    },
+    becomeUnready() {
+      ready = false;
+      setHealth('NOT_SERVING');
     },
     async close() {
       setHealth('NOT_SERVING');

@@ -136,6 +136,33 @@ test('an event is told as it happens, and the stream goes on after any id withou
   expect(third.blocks.map((block) => block.event)).not.toContain('reset');
 });
 
+test('receivers are killed and stopped, and clients go on at the next one: no gap, no repeat, while events go on', async () => {
+  await untilConnected();
+  let told = 0;
+  const telling = setInterval(() => publish(++told), 5);
+  const heard: number[] = [];
+  const goOn = async (port: number, lastId: string | undefined): Promise<Client> => {
+    const client = await listen(port, lastId === undefined ? {} : { 'last-event-id': lastId });
+    const enough = toldOf(client).length;
+    await waitFor('some events', () => toldOf(client).length > enough + 5);
+    return client;
+  };
+  let client = await goOn(receiver.port, undefined);
+  for (const ending of ['SIGKILL', 'SIGTERM'] as const) {
+    receiver.kill(ending);
+    await Promise.all([receiver.exited, client.ended]);
+    heard.push(...toldOf(client));
+    receiver = await startReceiver(natsUrl());
+    client = await goOn(receiver.port, client.lastId());
+    expect(client.blocks.map((block) => block.event)).not.toContain('reset');
+  }
+  clearInterval(telling);
+  await until(client, told);
+  heard.push(...toldOf(client));
+  const first = heard[0] ?? 0;
+  expect(heard).toEqual(Array.from({ length: told - first + 1 }, (_, n) => first + n));
+});
+
 test('an id that the stream has no more of is answered with reset first, and so is one of another stream', async () => {
   await untilConnected();
   publish(1, 2, 3, 4);

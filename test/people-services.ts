@@ -33,7 +33,12 @@ export interface PeopleServices {
   readonly snapshot: string;
   readonly recognizer: RunningService;
   readonly receiver: RunningService;
-  readonly processor: RunningService;
+  /** The one that runs now. */
+  processor(): RunningService;
+  /** Another one beside it, that knows one model only; null unless it was asked for. */
+  readonly pinned: RunningService | null;
+  /** Kills the processor, or stops it, and starts another. */
+  restartProcessor(signal: NodeJS.Signals): Promise<void>;
   call(method: string, path: string, body?: unknown): Promise<Answer>;
   /** Posts files as a form. */
   upload(path: string, files: Record<string, Uint8Array>, fields?: Record<string, string>): Promise<Answer>;
@@ -60,13 +65,16 @@ const FACES = {
  * Receiver, processor and recognizer, for real, with a database, a stream and folders of their own; or, with the database and
  * the stream of `servers`, each under its own accounts there.
  */
-export async function startPeopleServices(servers?: TlsServers): Promise<PeopleServices> {
+export async function startPeopleServices(
+  options: { pinnedModel?: string; servers?: TlsServers } = {},
+): Promise<PeopleServices> {
   const folder = await mkdtemp(join(tmpdir(), 'faceflow-people-'));
   const photos = join(folder, 'photos');
   const known = join(folder, 'known');
   const snapshot = join(folder, 'snapshot');
   await Promise.all([mkdir(photos), mkdir(known)]);
   await writePhotos(photos);
+  const { servers } = options;
   const database = servers ? null : await createDatabase();
   const stream = servers ? 'IMAGES' : createStreamName();
   const settingsOf = (service: 'receiver' | 'processor' | 'recognizer') => ({
@@ -83,13 +91,30 @@ export async function startPeopleServices(servers?: TlsServers): Promise<PeopleS
     },
     GALLERY_SNAPSHOT: snapshot,
   });
-  // Its certificate is in the name of a host.
-  const RECOGNIZER_ADDRESS = `${servers ? 'localhost' : '127.0.0.1'}:${recognizer.port}`;
+  const { pinnedModel } = options;
+  const pinned =
+    pinnedModel === undefined
+      ? null
+      : await startService('recognizer', {
+          ...{
+            ...settingsOf('recognizer'),
+            DESCRIPTOR_MODEL: pinnedModel,
+            GALLERY_POLL_MS: '100',
+            RECOGNIZER_WORKERS: '1',
+          },
+        });
+  const addresses = [recognizer, ...(pinned ? [pinned] : [])].map(
+    // A certificate is in the name of a host.
+    ({ port }) => `${servers ? 'localhost' : '127.0.0.1'}:${port}`,
+  );
+  const RECOGNIZER_ADDRESS = pinned ? `ipv4:${addresses.join()}` : addresses.join();
   const receiver = await startService('receiver', {
     ...settingsOf('receiver'),
     ...{ RECOGNIZER_ADDRESS, MAX_IMAGE_BYTES: '3000000' },
   });
-  const processor = await startService('processor', { ...settingsOf('processor'), RECOGNIZER_ADDRESS });
+  const startProcessor = () =>
+    startService('processor', { ...settingsOf('processor'), RECOGNIZER_ADDRESS, LEADER_LEASE_MS: '1500' });
+  let processor = await startProcessor();
   const db = servers?.db ?? openDatabase(database?.url ?? '');
   const url = `http://127.0.0.1:${receiver.port}`;
 
@@ -112,8 +137,14 @@ export async function startPeopleServices(servers?: TlsServers): Promise<PeopleS
       snapshot,
       recognizer,
       receiver,
-      processor,
+      pinned,
       call,
+    },
+    processor: () => processor,
+    async restartProcessor(signal) {
+      processor.kill(signal);
+      await processor.exited;
+      processor = await startProcessor();
     },
     upload(path, files, fields = {}) {
       const form = new FormData();
@@ -149,7 +180,7 @@ export async function startPeopleServices(servers?: TlsServers): Promise<PeopleS
     },
     async stop() {
       await Promise.all([receiver.stop(), processor.stop()]);
-      await recognizer.stop();
+      await Promise.all([recognizer.stop(), pinned?.stop()]);
       if (database !== null) {
         await db.close();
         await database.drop();

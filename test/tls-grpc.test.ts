@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Log } from '../lib/log.ts';
 import { type KeptTls, keepTls } from '../lib/tls-files.ts';
-import { IdentifyResponse, MatchResponse } from '../proto/face.ts';
+import { DescribeResponse, IdentifyResponse, MatchResponse } from '../proto/face.ts';
 import { openRecognizerClient } from '../receiver/recognizer-client.ts';
 import { serveRecognizer } from '../recognizer/server.ts';
 import { type Authority, type Certified, createAuthority, writeTlsFiles } from './certificates.ts';
@@ -53,6 +53,7 @@ async function serve(tls: KeptTls | null) {
   server.becomeReady({
     identify: async () => IdentifyResponse.fromPartial({ recognition: {} }),
     match: async () => MatchResponse.fromPartial({}),
+    describe: async () => DescribeResponse.fromPartial({}),
   });
   onTestFinished(() => server.close());
   return { port: server.port, lines };

@@ -54,6 +54,10 @@ export function addEventRoute(app: App, { events }: Pick<AppOptions, 'events'>):
         throw new HttpError(503, 'too_many_listeners', 'Too many clients listen already, or the receiver is stopping.');
       }
       const after = request.headers['last-event-id'] ?? request.query.lastEventId;
+      // What hooks have set (CORS), Fastify does not send when the answer is not its own.
+      for (const [name, value] of Object.entries(reply.getHeaders())) {
+        if (value !== undefined) reply.raw.setHeader(name, value);
+      }
       reply.hijack();
       const told = tell(reply.raw, events, after, closing.signal);
       telling.add(told);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type ApiKey, KEY_ROLES } from '../../lib/api-keys.ts';
 import type { AccessControl } from '../access/open-access.ts';
+import { actorOf } from '../actor.ts';
 import type { App } from '../app.ts';
 import { errorReplySchema, HttpError } from '../errors.ts';
 
@@ -51,12 +52,18 @@ export function addKeyRoutes(app: App, { access }: { access: AccessControl }): v
         response: { 201: keySchema.extend({ key: z.string().describe('ff_…') }), ...errors },
       },
     },
-    async ({ body, caller, log }, reply) => {
+    async (request, reply) => {
+      const { body, caller, log } = request;
       const expiresAt = body.expiresAt ? new Date(body.expiresAt) : null;
       if (expiresAt !== null && expiresAt.getTime() <= Date.now()) {
         throw new HttpError(400, 'invalid_request', 'expiresAt: the key would have expired already.');
       }
-      const { key, ...made } = await keys.addKey({ name: body.name, roles: body.roles, expiresAt });
+      const { key, ...made } = await keys.addKey({
+        name: body.name,
+        roles: body.roles,
+        expiresAt,
+        actor: actorOf(request),
+      });
       log.info({ key: made.id, roles: made.roles, caller: caller.id }, 'an API key was made');
       reply.header('cache-control', 'no-store');
       return reply.status(201).send({ ...presentKey(made), key });
@@ -74,8 +81,9 @@ export function addKeyRoutes(app: App, { access }: { access: AccessControl }): v
         response: { 200: keySchema, ...errors },
       },
     },
-    async ({ params, caller, log }) => {
-      const revoked = await keys.revokeKey(params.id);
+    async (request) => {
+      const { params, caller, log } = request;
+      const revoked = await keys.revokeKey(params.id, actorOf(request));
       log.info({ key: params.id, caller: caller.id }, 'an API key was revoked');
       return presentKey(revoked);
     },
