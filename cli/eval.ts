@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import sharp from 'sharp';
+import { DESCRIPTOR_MODELS, findModel, type ModelName } from '../lib/descriptor-models.ts';
 import { messageOf } from '../lib/errors.ts';
 import { ENGINES, type EngineName } from '../recognizer/engine/create-engine.ts';
 import { describeMachine, describeVersions } from './describe-machine.ts';
@@ -11,6 +12,7 @@ import { measureAccuracy } from './eval/measure.ts';
 import { plotEvaluation } from './eval/plot.ts';
 import { formatReport } from './eval/report.ts';
 import { readPairs, runProtocol } from './eval/run-protocol.ts';
+import { formatRate } from './format-rate.ts';
 import { LaunchError } from './launch-error.ts';
 import { createProgress, type Progress } from './progress.ts';
 
@@ -19,6 +21,7 @@ export interface EvalOptions {
   far: number;
   /** One of ENGINES; the recognizer's default without it. */
   engine?: string;
+  model: string;
   workers: number;
   /** A file, or false: none, not even the tree's own. */
   pairs?: string | false;
@@ -49,6 +52,7 @@ export async function evaluate(folder: string, options: EvalOptions): Promise<nu
   if (process.connected) process.once('disconnect', () => process.exit(130));
   const progress = createProgress(process.stderr);
   const engine = chooseEngine(options.engine);
+  const model = chooseModel(options.model);
   const out = await makeFolder(options.out);
   const files = await listTree(resolve(folder));
   const folds = options.pairs === false ? null : await readPairs(resolve(folder), options.pairs, files);
@@ -57,6 +61,7 @@ export async function evaluate(folder: string, options: EvalOptions): Promise<nu
     (detail) =>
       describeTree(files, {
         engine,
+        model,
         workers: options.workers,
         onPhoto: (done, startedAt) => detail(formatRate(done, files.length, startedAt)),
       }),
@@ -109,18 +114,6 @@ async function write(evaluation: Evaluation, out: string): Promise<void> {
   await writeFile(join(out, 'report.txt'), `${formatReport(evaluation, Number.POSITIVE_INFINITY)}\n`);
 }
 
-const BAR = 20;
-
-/** `████░░░░ 120 of 400, 7.1 a second, 0:40 left` */
-function formatRate(done: number, all: number, startedAt: number): string {
-  const seconds = Math.max(0.001, (Date.now() - startedAt) / 1000);
-  const left = Math.round((seconds / done) * (all - done));
-  const time = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')}`;
-  const filled = Math.floor((done / all) * BAR);
-  const bar = process.stderr.isTTY ? `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)} ` : '';
-  return `${bar}${done} of ${all}, ${(done / seconds).toFixed(1)} a second, ${time} left`;
-}
-
 function toJson(evaluation: Evaluation): object {
   const { folder, tree, accuracy } = evaluation;
   return {
@@ -135,4 +128,11 @@ function toJson(evaluation: Evaluation): object {
     machine: describeMachine(),
     versions: { model: tree.model, backend: tree.backend, ...describeVersions(MEASURED_WITH) },
   };
+}
+
+function chooseModel(name: string): ModelName {
+  const model = findModel(name);
+  if (model !== undefined) return model.name;
+  const known = DESCRIPTOR_MODELS.map((one) => one.name).join(', ');
+  throw new LaunchError(`There is no model ${name}: choose one of ${known}.`);
 }

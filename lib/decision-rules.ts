@@ -1,3 +1,4 @@
+import { type Actor, recordAudit } from './audit.ts';
 import { type Database, descriptorFromBytes, type Queryable, type Row } from './database.ts';
 import { bumpRevision } from './people.ts';
 
@@ -28,20 +29,24 @@ export function openDecisionRules(db: Pick<Database, 'query'>): DecisionRulesTab
   return {
     async readRulesVersion() {
       const [rows] = await db.query<Row[]>(
-        `SELECT revision, threshold_revision, (SELECT MAX(revision) FROM person) AS person_revision
+        `SELECT revision, threshold_revision, model_revision, (SELECT MAX(revision) FROM person) AS person_revision
            FROM gallery WHERE id = 1`,
       );
       const [row] = rows;
-      return { revision: row?.revision ?? 0, version: `${row?.threshold_revision} ${row?.person_revision}` };
+      return {
+        revision: row?.revision ?? 0,
+        version: `${row?.threshold_revision} ${row?.person_revision} ${row?.model_revision}`,
+      };
     },
 
     async loadRules(model) {
       const [gallery] = await db.query<Row[]>('SELECT threshold FROM gallery WHERE id = 1');
       const [people] = await db.query<Row[]>('SELECT id, threshold FROM person WHERE threshold IS NOT NULL');
       const [rejections] = await db.query<Row[]>(
-        `SELECT r.person_id, r.face_id, f.descriptor FROM face_rejections r
-           LEFT JOIN faces f ON f.id = r.face_id AND f.model = ?`,
-        [model],
+        `SELECT r.person_id, r.face_id, IF(f.model = ?, f.descriptor, d.descriptor) AS descriptor
+           FROM face_rejections r JOIN faces f ON f.id = r.face_id
+           LEFT JOIN face_descriptors d ON d.face_id = f.id AND d.model = ?`,
+        [model, model],
       );
       const rejectedOf = new Map<number, StoredRejection[]>();
       for (const row of rejections) {
@@ -80,13 +85,14 @@ export async function readThresholds(db: Queryable, personId: number): Promise<S
  * @param threshold 0..CANDIDATE_LIMIT; null: that of the recognizer's configuration
  * @returns the gallery's revision from which on it holds
  */
-export function setGalleryThreshold(db: Database, threshold: number | null): Promise<number> {
+export function setGalleryThreshold(db: Database, threshold: number | null, actor: Actor): Promise<number> {
   return db.transact(async (connection) => {
     const revision = await bumpRevision(connection);
     await connection.query('UPDATE gallery SET threshold = ?, threshold_revision = ? WHERE id = 1', [
       threshold,
       revision,
     ]);
+    await recordAudit(connection, actor, { action: 'threshold.set', details: { threshold } });
     return revision;
   });
 }

@@ -1,3 +1,4 @@
+import { recordAudit } from './audit.ts';
 import type { Database, Queryable, Row } from './database.ts';
 import type { ErasureOptions } from './erase-person.ts';
 import { isUploadNeeded } from './needed-uploads.ts';
@@ -28,7 +29,7 @@ async function remove(
   connection: Queryable,
   id: number,
   revision: number | null,
-  { isUpload, deleteUpload }: ErasureOptions,
+  { actor, isUpload, deleteUpload }: ErasureOptions,
 ): Promise<number[] | null> {
   const people = revision === null ? [] : await removeFromGallery(connection, id, revision);
   // Over the old bytes, at their place: those of a deleted row may stay in its page for long.
@@ -40,6 +41,7 @@ async function remove(
   if (path === undefined) return null;
   // Faces go along by their foreign key; the job that clusters them sees that they are gone.
   await connection.query('DELETE FROM images WHERE id = ?', [id]);
+  await recordAudit(connection, actor, { action: 'image.deleted', imageId: id });
   // Before the commit: a file without a row would never be found, a row without its file is deleted by the next call.
   if (isUpload(path) && !(await isUploadNeeded(connection, path))) await deleteUpload(path);
   return people;

@@ -9,11 +9,13 @@ export class ConfigError extends Error {
   }
 }
 
+const SECRET_KEY = /_(URL|HASH)$|SECRET|PASSWORD|TOKEN|PASSPHRASE/;
+
 /**
  * Reads the keys of `shape` from an environment. An empty value counts as absent, as in `KEY= command`.
  *
  * @throws ConfigError that names every bad key at once, with what was expected and what was found. Values of keys that
- *   may hold a password (`*_URL`) are not repeated.
+ *   may hold a secret (`*_URL`, `*_HASH`, `*SECRET*`…) are not repeated.
  */
 export function readEnv<Shape extends z.ZodRawShape>(
   environment: NodeJS.ProcessEnv,
@@ -29,7 +31,7 @@ export function readEnv<Shape extends z.ZodRawShape>(
       const found =
         value === undefined
           ? 'it is not set'
-          : key.endsWith('_URL')
+          : SECRET_KEY.test(key)
             ? 'found something else'
             : `found ${JSON.stringify(value)}`;
       return `${key}: expected ${issue.message}; ${found}`;
@@ -120,6 +122,12 @@ export function folder() {
 }
 
 const LOG_LEVELS = ['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'] as const;
+
+/** The keys of services that listen behind a balancer. */
+export const listenerKeys = {
+  /** How long a stopping service goes on to answer, not ready any more, so that balancers hear of it first. */
+  DRAIN_MS: integer({ min: 0, max: 600_000, fallback: 0 }),
+};
 
 /** The keys that every service reads. */
 export const commonKeys = {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { type Actor, recordAudit } from './audit.ts';
 import type { Database, Queryable, Row } from './database.ts';
 import {
   advanceErasure,
@@ -16,6 +17,7 @@ import { removeReferences } from './references.ts';
 import { type ScrubbedFaces, scrubFaces } from './scrub-faces.ts';
 
 export interface ErasureOptions {
+  readonly actor: Actor;
   /** Whether a stored path is that of an upload, which is ours to delete. */
   readonly isUpload: (path: string) => boolean;
   /** @returns false when the file was not there */
@@ -69,7 +71,7 @@ async function readReceipt(db: Database, personId: number): Promise<Receipt | nu
  *
  * @returns the receipt when they have been erased already
  */
-function beginErasure(db: Database, personId: number, { isUpload }: ErasureOptions): Promise<Receipt | null> {
+function beginErasure(db: Database, personId: number, { isUpload, actor }: ErasureOptions): Promise<Receipt | null> {
   return db.transact(async (connection) => {
     const revision = await bumpRevision(connection);
     const [people] = await connection.query<Row[]>('SELECT id FROM person WHERE id = ? FOR UPDATE', [personId]);
@@ -100,6 +102,7 @@ function beginErasure(db: Database, personId: number, { isUpload }: ErasureOptio
       revision,
       personId,
     ]);
+    await recordAudit(connection, actor, { action: 'person.erasure_begun', personId });
     return null;
   });
 }
@@ -132,8 +135,10 @@ async function takeEnrolments(
  */
 async function searchForTraces(db: Database, personId: number): Promise<void> {
   const [references] = await db.query<Row[]>(
-    'SELECT descriptor FROM person_images WHERE person_id = ? AND descriptor IS NOT NULL',
-    [personId],
+    `SELECT descriptor FROM person_images WHERE person_id = ? AND descriptor IS NOT NULL
+     UNION SELECT rd.descriptor FROM reference_descriptors rd JOIN person_images pi ON pi.id = rd.person_image_id
+      WHERE pi.person_id = ? AND rd.descriptor IS NOT NULL`,
+    [personId, personId],
   );
   const descriptors = references.map((row) => row.descriptor as Buffer);
   const [last] = await db.query<Row[]>('SELECT MAX(id) AS id FROM faces');
@@ -203,7 +208,7 @@ async function eraseSome(
   connection: Queryable,
   revision: number,
   progress: ErasureProgress,
-  { personId, isUpload }: ErasureOptions & { personId: number },
+  { personId, isUpload, actor }: ErasureOptions & { personId: number },
 ): Promise<'more' | Erasure> {
   const [faces] = await connection.query<Row[]>(
     `SELECT id FROM faces WHERE person_id = ?
@@ -227,6 +232,8 @@ async function eraseSome(
     JSON.stringify({ receipt }),
     personId,
   ]);
+  const { personId: _, ...details } = receipt;
+  await recordAudit(connection, actor, { action: 'person.erased', personId, details });
   return { ...receipt, folderPhotos: progress.folderPhotos };
 }
 

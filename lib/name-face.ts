@@ -1,3 +1,5 @@
+import { type Actor, recordAudit } from './audit.ts';
+import { changeOnce } from './change-once.ts';
 import type { Database, Queryable, Row } from './database.ts';
 import type { Reason } from './enrolments.ts';
 import { PermanentError } from './errors.ts';
@@ -35,8 +37,8 @@ export interface Named {
  *
  * @throws PermanentError `face_not_found`, `face_erased`, `person_not_found`
  */
-export function nameFace(db: Database, faceId: number, naming: Naming): Promise<Named> {
-  return db.transact((connection) => writeName(connection, faceId, naming));
+export function nameFace(db: Database, faceId: number, naming: Naming, actor: Actor): Promise<Named> {
+  return changeOnce(db, actor, (connection) => writeName(connection, faceId, naming, actor));
 }
 
 /**
@@ -48,9 +50,11 @@ export function enrolFace(
   db: Database,
   faceId: number,
   { personId, forced }: { personId: number; forced: boolean },
+  actor: Actor,
 ): Promise<number> {
-  return db.transact(async (connection) => {
-    const named = await writeName(connection, faceId, { person: personId, enrol: true, forced }, assertNobodyElses);
+  return changeOnce(db, actor, async (connection) => {
+    const naming = { person: personId, enrol: true, forced };
+    const named = await writeName(connection, faceId, naming, actor, assertNobodyElses);
     if (named.referenceId !== null) return named.referenceId;
     const { code, message } = named.refusal ?? { code: 'no_descriptor', message: 'The face cannot be enrolled.' };
     throw new PermanentError(code, message);
@@ -62,10 +66,11 @@ async function writeName(
   connection: Queryable,
   faceId: number,
   { person, enrol, forced }: Naming,
+  actor: Actor,
   check: (face: FaceRow, personId: number, forced: boolean) => void = () => {},
 ): Promise<Named> {
   const revision = await bumpRevision(connection);
-  const personId = typeof person === 'number' ? person : await findOrMakePerson(connection, person);
+  const personId = typeof person === 'number' ? person : await findOrMakePerson(connection, person, actor);
   await lockPerson(connection, personId);
   const face = await lockFace(connection, faceId);
   check(face, personId, forced);
@@ -91,6 +96,12 @@ async function writeName(
     [personId, candidate?.personImageId ?? null, personId, candidate?.distance ?? null, personId, face.id],
   );
   await bringImageUpToDate(connection, face.imageId);
+  const whom = { personId, imageId: face.imageId, faceId: face.id };
+  await recordAudit(connection, actor, { action: 'face.named', ...whom });
+  if (referenceId !== null) {
+    const details = { reference: referenceId, source: 'face' };
+    await recordAudit(connection, actor, { action: 'reference.added', ...whom, details });
+  }
   return { imageId: face.imageId, personId, referenceId, refusal };
 }
 

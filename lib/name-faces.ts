@@ -1,3 +1,5 @@
+import { type Actor, type AuditRecord, recordAudit } from './audit.ts';
+import { changeOnce } from './change-once.ts';
 import { type Database, descriptorFromBytes, type Queryable, type Row } from './database.ts';
 import { type FaceQuality, faceQualityFromColumn, isMisleading, rankQuality } from './face-quality.ts';
 import { updateImageSummary } from './image-summary.ts';
@@ -29,16 +31,18 @@ const MAX_ENROLLED = 5;
  * `PUT /v1/faces/:id/person`.
  *
  * @param select reads the ids of the faces and locks them; of those, unknown ones with a descriptor are named
+ * @param record what is recorded besides
  * @throws PermanentError `person_not_found`, and what `select` throws
  */
 export function nameFaces(
   db: Database,
   person: number | string,
   select: (connection: Queryable) => Promise<readonly number[]>,
+  { actor, record }: { actor: Actor; record: Pick<AuditRecord, 'action' | 'details'> },
 ): Promise<NamedFaces> {
-  return db.transact(async (connection) => {
+  return changeOnce(db, actor, async (connection) => {
     const revision = await bumpRevision(connection);
-    const personId = typeof person === 'number' ? person : await findOrMakePerson(connection, person);
+    const personId = typeof person === 'number' ? person : await findOrMakePerson(connection, person, actor);
     await lockPerson(connection, personId);
     const [people] = await connection.query<Row[]>('SELECT name FROM person WHERE id = ?', [personId]);
     const faces = await lockFaces(connection, await select(connection));
@@ -49,6 +53,8 @@ export function nameFaces(
     for (const some of chunksOf(imageIds)) {
       await connection.query('UPDATE images SET rematch = 2 WHERE id IN (?)', [some]);
     }
+    const details = { ...record.details, faces: faces.length, enrolled: references };
+    await recordAudit(connection, actor, { ...record, personId, details });
     return {
       person: { id: personId, name: people[0]?.name },
       faces: faces.length,

@@ -1,6 +1,6 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { integer, text } from './env.ts';
-import { PermanentError } from './errors.ts';
+import { PermanentError, PhotoUnreachableError } from './errors.ts';
 
 /** The keys of everyone who calls the recognizer. */
 export const recognizerKeys = {
@@ -37,6 +37,14 @@ export function toPermanentError(error: ServiceError): PermanentError | null {
   const code = codeOfServiceError(error);
   if (code === undefined || !PERMANENT.has(error.code)) return null;
   return new PermanentError(code, error.details, { cause: error });
+}
+
+const UNREACHABLE = new Set(['url_unreachable', 's3_unreachable']);
+
+/** A recognizer that is there, but could not fetch the photo now; null when it says something else. */
+export function toUnreachableError(error: ServiceError): PhotoUnreachableError | null {
+  const code = codeOfServiceError(error) ?? '';
+  return UNREACHABLE.has(code) ? new PhotoUnreachableError(code, error.details, { cause: error }) : null;
 }
 
 interface Cancellable {

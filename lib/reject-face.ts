@@ -1,3 +1,4 @@
+import { type Actor, recordAudit } from './audit.ts';
 import type { Database, Queryable, Row, WriteResult } from './database.ts';
 import { PermanentError } from './errors.ts';
 import { bringImageUpToDate, faceNotFound, lockFace } from './face-row.ts';
@@ -13,7 +14,7 @@ import { removeReferences } from './references.ts';
  * @throws PermanentError `face_not_found`, `face_erased`, `person_not_found`, or `face_not_named` when it is nobody's
  * @returns the face's image
  */
-export function rejectFace(db: Database, faceId: number, personId?: number): Promise<number> {
+export function rejectFace(db: Database, faceId: number, personId: number | undefined, actor: Actor): Promise<number> {
   return db.transact(async (connection) => {
     const revision = await bumpRevision(connection);
     const rejected = personId ?? (await readPersonOf(connection, faceId));
@@ -38,6 +39,8 @@ export function rejectFace(db: Database, faceId: number, personId?: number): Pro
       [faceId, rejected],
     );
     await bringImageUpToDate(connection, face.imageId);
+    const whom = { personId: rejected, imageId: face.imageId, faceId };
+    await recordAudit(connection, actor, { action: 'face.rejected', ...whom });
     return face.imageId;
   });
 }

@@ -1,4 +1,6 @@
-import type { Database, Row } from './database.ts';
+import { type Actor, recordAudit } from './audit.ts';
+import { changeOnce } from './change-once.ts';
+import type { Database, Queryable, Row } from './database.ts';
 import type { ImageStatus } from './images.ts';
 import { findImageIds } from './list-images.ts';
 import type { WaitingRow } from './outbox.ts';
@@ -16,12 +18,14 @@ const NEWEST = Number.MAX_SAFE_INTEGER;
 export function retryImage(
   db: Database,
   id: number,
+  actor: Actor,
 ): Promise<{ image: { path: string; status: ImageStatus } | null; retried: WaitingRow | null }> {
-  return db.transact(async (connection) => {
+  return changeOnce(db, actor, async (connection) => {
     const [rows] = await connection.query<Row[]>('SELECT path, status FROM images WHERE id = ? FOR UPDATE', [id]);
     if (rows[0] === undefined) return { image: null, retried: null };
     const { path, status } = rows[0];
     const [retried = null] = await putBack(connection, 'images', [id], { statuses: RETRYABLE_STATUSES });
+    if (retried !== null) await recordAudit(connection, actor, { action: 'image.retried', imageId: id });
     return { image: { path, status }, retried };
   });
 }
@@ -53,6 +57,7 @@ export async function retryImages(
   db: Database,
   { status, reason, text, before }: RetryFilter,
   limits: RetryLimits,
+  actor: Actor,
 ): Promise<{ retried: number; next: number | null }> {
   const deadline = performance.now() + limits.ms;
   const query = { status, limit: PAGE, ...(text === undefined ? {} : { text }) };
@@ -62,7 +67,7 @@ export async function retryImages(
   while (next !== null && retried < limits.images && performance.now() < deadline) {
     const page = await findImageIds(db, { ...query, before: next });
     next = page.next;
-    const rows = await db.transact((connection) => putBack(connection, 'images', page.ids, options));
+    const rows = await db.transact((connection) => putBackAndRecord(connection, page.ids, options, actor));
     retried += rows.length;
     await limits.onRetried(rows);
   }
@@ -70,6 +75,21 @@ export async function retryImages(
 }
 
 /** Makes these images pending again, as far as they can be tried again. @returns them: they are to be published */
-export function retryImagesById(db: Database, ids: readonly number[]): Promise<WaitingRow[]> {
-  return db.transact((connection) => putBack(connection, 'images', ids, { statuses: RETRYABLE_STATUSES }));
+export function retryImagesById(db: Database, ids: readonly number[], actor: Actor): Promise<WaitingRow[]> {
+  return changeOnce(db, actor, (connection) =>
+    putBackAndRecord(connection, ids, { statuses: RETRYABLE_STATUSES }, actor),
+  );
+}
+
+async function putBackAndRecord(
+  connection: Queryable,
+  ids: readonly number[],
+  options: Parameters<typeof putBack>[3],
+  actor: Actor,
+): Promise<WaitingRow[]> {
+  const rows = await putBack(connection, 'images', ids, options);
+  if (rows.length > 0) {
+    await recordAudit(connection, actor, { action: 'images.retried', details: { images: rows.length } });
+  }
+  return rows;
 }

@@ -25,5 +25,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     MAX_DELIVERIES: integer({ min: 1, max: 1_000, fallback: 8 }),
     /** How long what is known of the faces of strangers is kept, counted from when their photo was looked at; 0: for ever. */
     UNKNOWN_RETENTION_DAYS: integer({ min: 0, max: 36_500, fallback: 0 }),
+    /** Photos that are looked at again side by side when a model is prepared, while few are waiting for their first answer. */
+    MODEL_CONCURRENCY: integer({ min: 1, max: 256, fallback: 1 }),
   });
 }

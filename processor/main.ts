@@ -15,6 +15,8 @@ import { loadConfig } from './config.ts';
 import { enrolPhoto } from './enrol-photo.ts';
 import { createClusterJob } from './jobs/cluster-faces.ts';
 import { createRetentionJob } from './jobs/erase-strangers.ts';
+import { createForgetAnswersJob } from './jobs/forget-answers.ts';
+import { createModelJob } from './jobs/models.ts';
 import { createRematchJob } from './jobs/rematch.ts';
 import { processImage } from './process-image.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
@@ -27,10 +29,10 @@ const log = createLog('processor', { level: config.LOG_LEVEL, format: config.LOG
 await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClose, signal }) => {
   const db = openDatabase(config.MYSQL_URL);
   onClose('database', () => db.close());
-  const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer } = config;
-  const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, log });
+  const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer, NATS_REPLICAS: replicas } = config;
+  const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, replicas, log });
   onClose('queue', () => queue.close());
-  const events = openEvents({ url: config.NATS_URL, stream: config.EVENTS_STREAM, log });
+  const events = openEvents({ url: config.NATS_URL, stream: config.EVENTS_STREAM, replicas, log });
   onClose('events', () => events.close());
   const recognizer = openRecognizerClient({
     address: config.RECOGNIZER_ADDRESS,
@@ -69,11 +71,14 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
       createRematchJob({ faces: openFaces(db), recognizer, events }),
       createClusterJob({ events }),
       createRetentionJob({ days: config.UNKNOWN_RETENTION_DAYS }),
+      createForgetAnswersJob(),
+      createModelJob({ faces: openFaces(db), recognizer, events, concurrency: config.MODEL_CONCURRENCY }),
     ],
     db,
     natsUrl: config.NATS_URL,
     bucket: `${stream}_leader`,
     leaseMs: config.LEADER_LEASE_MS,
+    replicas,
     log,
     signal,
     onLead: createLeaderGauge(metrics, 'stored'),

@@ -1,8 +1,16 @@
 import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { PermanentError } from '../lib/errors.ts';
+import { PermanentError, PhotoUnreachableError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { CHANNEL_OPTIONS, callRecognizer, codeOfServiceError, toPermanentError } from '../lib/recognizer-channel.ts';
 import {
+  CHANNEL_OPTIONS,
+  callRecognizer,
+  codeOfServiceError,
+  toPermanentError,
+  toUnreachableError,
+} from '../lib/recognizer-channel.ts';
+import {
+  type DescribeRequest,
+  type DescribeResponse,
   HealthCheckClient,
   IdentifyClient,
   type IdentifyResponse,
@@ -16,6 +24,7 @@ export interface RecognizerClient {
    * Has the recognizer look at a picture.
    *
    * @throws PermanentError when the picture will never be readable
+   * @throws PhotoUnreachableError when the picture cannot be fetched now: no fault of the recognizer's
    * @throws RecognizerBusy when the recognizer is there but has no room
    * @throws RecognizerUnavailable (circuit-breaker.ts) when the breaker lets nothing through: nothing was sent
    * @throws anything else: try again later
@@ -29,6 +38,12 @@ export interface RecognizerClient {
    * @throws anything else: try again later
    */
   match(request: MatchRequest): Promise<MatchResponse>;
+  /**
+   * Has the recognizer describe the faces of a photo by several models.
+   *
+   * @throws as `identify`; MatchRefused when none of the recognizers computes one of the models
+   */
+  describe(request: DescribeRequest): Promise<DescribeResponse>;
   /** Between this processor and the recognizer: while it is not closed, photos are pulled only when it admits one. */
   readonly breaker: Pick<Breaker, 'admit' | 'untilClosed' | 'status' | 'onChange'>;
   close(): void;
@@ -62,6 +77,9 @@ export interface ClientOptions {
   readonly log: Log;
 }
 
+/** How many replicas are asked, one after the other, whether they know a model. */
+const REPLICAS_ASKED = 4;
+
 /** How long a health check may take. */
 const HEALTH_TIMEOUT_MS = 5_000;
 
@@ -75,16 +93,25 @@ export function openRecognizerClient(options: ClientOptions): RecognizerClient {
   const match = (request: MatchRequest): Promise<MatchResponse> =>
     callRecognizer(identifier.match.bind(identifier), request, { timeoutMs });
 
+  const describe = (request: DescribeRequest): Promise<DescribeResponse> =>
+    callRecognizer(identifier.describe.bind(identifier), request, { timeoutMs });
+
   const breaker = openBreaker({
     isFault: (error) =>
-      !(error instanceof PermanentError || error instanceof RecognizerBusy || error instanceof MatchRefused),
+      !(
+        error instanceof PermanentError ||
+        error instanceof PhotoUnreachableError ||
+        error instanceof RecognizerBusy ||
+        error instanceof MatchRefused
+      ),
     isHealthy: () => isHealthy(health),
   });
   logChanges(breaker, log);
 
   return {
     identify: (path) => breaker.run(() => identify(path).catch(rethrow(translate)), { isTrial: true }),
-    match: (request) => breaker.run(() => match(request).catch(rethrow(translateMatch))),
+    match: (request) => breaker.run(() => askReplicas(() => match(request).catch(rethrow(translateMatch)))),
+    describe: (request) => breaker.run(() => askReplicas(() => describe(request).catch(rethrow(translateMatch)))),
     breaker,
     close() {
       breaker.shutdown();
@@ -105,6 +132,18 @@ function logChanges(breaker: Breaker, log: Log): void {
     else log.info('the recognizer answers again');
     isAway = state !== 'closed';
   });
+}
+
+/** While a model is changed, replicas that know both and replicas that know one stand side by side, and take turns. */
+async function askReplicas<Response>(call: () => Promise<Response>): Promise<Response> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await call();
+    } catch (error) {
+      const isElsewhere = error instanceof MatchRefused && error.reason !== 'behind';
+      if (!isElsewhere || tries === REPLICAS_ASKED) throw error;
+    }
+  }
 }
 
 function translateMatch(error: ServiceError): Error {
@@ -129,7 +168,7 @@ function isHealthy(client: HealthCheckClient): Promise<boolean> {
 
 function translate(error: ServiceError): Error {
   if (error.code === status.RESOURCE_EXHAUSTED) return new RecognizerBusy(error);
-  return toPermanentError(error) ?? error;
+  return toPermanentError(error) ?? toUnreachableError(error) ?? error;
 }
 
 const rethrow = (to: (error: ServiceError) => Error) => (error: ServiceError) => {

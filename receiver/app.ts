@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
+import cookie from '@fastify/cookie';
 import multipart from '@fastify/multipart';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
@@ -18,9 +19,15 @@ import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
+import type { PhotoSources } from '../lib/photo-sources.ts';
+import { guardRoutes } from './access/guard.ts';
+import type { AccessControl } from './access/open-access.ts';
+import { accessOf } from './access/route-roles.ts';
 import { knowCallers } from './caller.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
+import { honourIdempotencyKeys } from './idempotency.ts';
 import type { RecognizerClient } from './recognizer-client.ts';
+import { addAuditRoute } from './routes/audit.ts';
 import { addCalibrationRoutes } from './routes/calibration.ts';
 import { addClusterRoutes } from './routes/clusters.ts';
 import { addDeleteImageRoute } from './routes/delete-image.ts';
@@ -31,11 +38,14 @@ import { addFaceRoutes } from './routes/faces.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addImageRoutes } from './routes/images.ts';
 import { addJobRoute } from './routes/jobs.ts';
+import { addKeyRoutes } from './routes/keys.ts';
 import { addMetricsRoute } from './routes/metrics.ts';
+import { addModelRoutes } from './routes/models.ts';
 import { addPeopleRoutes } from './routes/people.ts';
 import { addPhotoRoute } from './routes/photo.ts';
 import { addRetryRoutes } from './routes/retry.ts';
 import { addSearchRoute } from './routes/search.ts';
+import { addSessionRoutes } from './routes/session.ts';
 import { addSubmitRoutes } from './routes/submit.ts';
 
 export interface AppOptions {
@@ -46,14 +56,33 @@ export interface AppOptions {
   readonly events: Events;
   readonly recognizer: RecognizerClient;
   readonly metrics: Metrics;
-  /** Absolute folders that photos may come from. */
+  readonly access: AccessControl;
+  /** Absolute folders that photos may come from; uploads go below the first. */
   readonly roots: readonly string[];
+  readonly sources: PhotoSources;
   /** What is shown at all: bytes of a photo's file, and its width × height. */
   readonly limits: { readonly maxBytes: number; readonly maxPixels: number };
   readonly log: Log;
+  /** Aborted when the receiver is about to stop: it answers as before, and asks clients to connect elsewhere. */
+  readonly stopping: AbortSignal;
 }
 
 export type App = Parameters<FastifyPluginAsyncZod>[0];
+
+/** How long a request may take to come, its body included: whoever sends a byte a minute does not hold a place for ever. */
+const REQUEST_TIMEOUT_MS = 15 * 60_000;
+
+/** Of the page that shows the API: swagger-ui's own files, its icons, and the API itself. */
+const DESCRIPTION_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
 
 /** Builds the HTTP API; the caller listens. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
@@ -63,24 +92,36 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     genReqId: () => randomUUID(),
     // A stopping receiver finishes what it has begun; idle connections need not be waited for.
     forceCloseConnections: 'idle',
+    trustProxy: [...options.access.settings.trustedProxies],
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // What comes before the last connection is closed is answered, not refused.
+    return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true },
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   answerErrors(app);
   knowCallers(app);
+  tellRequestIds(app);
+  await app.register(cookie);
+  await guardRoutes(app, options.access);
+  honourIdempotencyKeys(app, options);
   parseEveryBodyAsJson(app);
   closeUnusedConnections(app);
+  app.addHook('onSend', async (_request, reply) => {
+    if (options.stopping.aborted) reply.header('connection', 'close');
+  });
   // Whoever stores an upload counts its bytes, and reads the rest of the form all the same.
   await app.register(multipart, { throwFileSizeLimit: false });
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Faceflow', description: 'Post the path of a photo, see who is in it.', version: '1' },
+      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', bearerFormat: 'ff_…' } } },
     },
-    transform: jsonSchemaTransform,
+    transform: describeRoute,
   });
-  await app.register(swaggerUi, { routePrefix: '/docs' });
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: DESCRIPTION_POLICY });
   const addRoutes: FastifyPluginAsyncZod = async (api) => {
     answerWrongMethods(api);
     addHealthRoutes(api, options);
@@ -99,9 +140,31 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addFacePersonRoutes(api, options);
     addSearchRoute(api, options);
     addCalibrationRoutes(api, options);
+    addKeyRoutes(api, options);
+    addSessionRoutes(api, options);
+    addAuditRoute(api, options);
+    addModelRoutes(api, options);
   };
   await app.register(addRoutes);
   return app;
+}
+
+/** The description of a route says who may call it. */
+const describeRoute: typeof jsonSchemaTransform = (route) => {
+  const { schema, url } = jsonSchemaTransform(route);
+  const access = accessOf(String([route.route.method].flat()[0]), route.url);
+  if (schema === undefined || schema.hide) return { schema, url };
+  const roles = access === 'open' ? [] : [...access];
+  const needs = roles.length === 0 ? 'Open to everybody.' : `Needs the role ${roles.join(' or ')}.`;
+  const description = [schema.description, needs].filter(Boolean).join(' ');
+  return { url, schema: { ...schema, description, security: roles.length === 0 ? [] : [{ key: roles }] } };
+};
+
+/** The audit tells of requests by their ids. */
+function tellRequestIds(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
 }
 
 /**

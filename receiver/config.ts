@@ -1,19 +1,24 @@
-import { commonKeys, folders, mysqlUrl, port, readEnv } from '../lib/env.ts';
+import { commonKeys, folders, listenerKeys, mysqlUrl, port, readEnv } from '../lib/env.ts';
 import { eventKeys } from '../lib/events.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
 import { queueKeys } from '../lib/image-queue.ts';
+import { photoSourceKeys } from '../lib/photo-sources.ts';
 import { recognizerKeys } from '../lib/recognizer-channel.ts';
 import { jobKeys } from '../lib/run-jobs.ts';
+import { accessKeys, toAccessSettings } from './access/settings.ts';
 
 export type Config = ReturnType<typeof loadConfig>;
 
 /** @throws ConfigError that lists every bad key */
 export function loadConfig(environment: NodeJS.ProcessEnv) {
-  return readEnv(environment, {
+  const config = readEnv(environment, {
     ...commonKeys,
+    ...accessKeys,
+    ...listenerKeys,
     ...queueKeys,
     ...eventKeys,
     ...imageLimitKeys,
+    ...photoSourceKeys,
     ...recognizerKeys,
     ...jobKeys,
     MYSQL_URL: mysqlUrl(),
@@ -21,4 +26,5 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     /** Folders that photos may come from, separated by colons; a relative path is looked up below each in turn. */
     IMAGE_ROOTS: folders(),
   });
+  return { ...config, access: toAccessSettings(config) };
 }

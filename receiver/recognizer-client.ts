@@ -1,5 +1,11 @@
 import { credentials, type ServiceError, status } from '@grpc/grpc-js';
-import { CHANNEL_OPTIONS, callRecognizer, codeOfServiceError, toPermanentError } from '../lib/recognizer-channel.ts';
+import {
+  CHANNEL_OPTIONS,
+  callRecognizer,
+  codeOfServiceError,
+  toPermanentError,
+  toUnreachableError,
+} from '../lib/recognizer-channel.ts';
 import { IdentifyClient, type MatchRequest, type MatchResponse, type Recognition } from '../proto/face.ts';
 import { HttpError } from './errors.ts';
 
@@ -10,7 +16,7 @@ export type SearchPhoto = { readonly path: string } | { readonly file: Buffer };
  * The recognizer, asked while somebody waits for the answer: nothing is tried again here, and a recognizer that is away is
  * told at once.
  *
- * What both methods throw: PermanentError when it is the request's fault; HttpError 503 `recognizer_busy`,
+ * What both methods throw: PermanentError when it is the request's fault; PhotoUnreachableError; HttpError 503 `recognizer_busy`,
  * `recognizer_unavailable`, `gallery_behind` or `model_changes`, 504 `recognizer_timeout`, 502 `recognizer_failed`.
  */
 export interface RecognizerClient {
@@ -42,7 +48,7 @@ export function openRecognizerClient(options: { address: string; timeoutMs: numb
 }
 
 function refuse(error: ServiceError): never {
-  throw toPermanentError(error) ?? toHttpError(error);
+  throw toPermanentError(error) ?? toUnreachableError(error) ?? toHttpError(error);
 }
 
 function toHttpError(error: ServiceError): HttpError {

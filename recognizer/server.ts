@@ -8,6 +8,8 @@ import { HealthImplementation } from 'grpc-health-check';
 import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import {
+  type DescribeRequest,
+  type DescribeResponse,
   type HealthCheckServer,
   HealthCheckService,
   type IdentifyRequest,
@@ -39,6 +41,7 @@ const LAST_ANSWERS_MS = 500;
 export interface RecognizerCalls {
   identify(request: IdentifyRequest, signal: AbortSignal): Promise<IdentifyResponse>;
   match(request: MatchRequest, signal: AbortSignal): Promise<MatchResponse>;
+  describe(request: DescribeRequest, signal: AbortSignal): Promise<DescribeResponse>;
 }
 
 export interface ServerOptions {
@@ -53,6 +56,8 @@ export interface RecognizerServer {
   readonly port: number;
   /** From now on calls are answered. */
   becomeReady(calls: RecognizerCalls): void;
+  /** From now on it says that it is not ready, and answers all the same: it is about to stop. */
+  becomeUnready(): void;
   /** Stops accepting calls and waits for those in hand. */
   close(): Promise<void>;
 }
@@ -68,6 +73,7 @@ export async function serveRecognizer({ host, port, maxImageBytes, log }: Server
     for (const name of HEALTH_NAMES) health.setStatus(name, to);
   };
   let calls: RecognizerCalls | null = null;
+  let ready = false;
   const inHand = new Set<Promise<unknown>>();
   setHealth('NOT_SERVING');
 
@@ -88,9 +94,10 @@ export async function serveRecognizer({ host, port, maxImageBytes, log }: Server
   server.addService(IdentifyService, {
     identify: serve((ready) => logged(ready.identify, log)),
     match: serve((ready) => ready.match),
+    describe: serve((ready) => ready.describe),
   } satisfies IdentifyServer);
   server.addService(HealthCheckService, {
-    healthCheck: (_call, answer) => answer(null, { ready: calls !== null }),
+    healthCheck: (_call, answer) => answer(null, { ready }),
   } satisfies HealthCheckServer);
   health.addToServer(server);
   new ReflectionService(loadSync(findProtoFile())).addToServer(server);
@@ -98,9 +105,14 @@ export async function serveRecognizer({ host, port, maxImageBytes, log }: Server
   const bound = await bind(server, host, port);
   return {
     port: bound,
-    becomeReady(ready) {
-      calls = ready;
+    becomeReady(given) {
+      calls = given;
+      ready = true;
       setHealth('SERVING');
+    },
+    becomeUnready() {
+      ready = false;
+      setHealth('NOT_SERVING');
     },
     async close() {
       setHealth('NOT_SERVING');

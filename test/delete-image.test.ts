@@ -2,11 +2,14 @@ import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { systemActor } from '../lib/audit.ts';
 import { type Database, openDatabase, type Row } from '../lib/database.ts';
 import { deleteImage } from '../lib/delete-image.ts';
 import { enrolFace } from '../lib/name-face.ts';
 import { type PeopleServices, startPeopleServices } from './people-services.ts';
 import { waitFor } from './wait-for.ts';
+
+const ACTOR = systemActor('test');
 
 let services: PeopleServices;
 
@@ -98,14 +101,14 @@ test('"not this person" goes with the face it was said of, and is told to copies
 test('a face that becomes a reference while its image is deleted is in the gallery or it is not: nothing in between', async () => {
   const { body: person } = await call('POST', '/v1/people', { name: 'Di' });
   const db: Database = openDatabase(services.databaseUrl);
-  const options = { isUpload: () => false, deleteUpload: async () => false };
+  const options = { actor: ACTOR, isUpload: () => false, deleteUpload: async () => false };
   for (let round = 0; round < 10; round++) {
     const image = await services.process('e.jpg');
     const [face] = image.faces;
     const before = await count('gallery_removals');
     const [deleted, reference] = await Promise.all([
       deleteImage(db, image.id, options),
-      enrolFace(db, face?.id ?? 0, { personId: person.id, forced: true }).catch(() => null),
+      enrolFace(db, face?.id ?? 0, { personId: person.id, forced: true }, ACTOR).catch(() => null),
     ]);
     expect(deleted).toEqual(reference === null ? [] : [person.id]);
     expect(await count('person_images WHERE source = ?', 'face')).toBe(0);

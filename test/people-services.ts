@@ -31,6 +31,10 @@ export interface PeopleServices {
   /** GALLERY_SNAPSHOT: what the recognizer keeps on disk. */
   readonly snapshot: string;
   readonly recognizer: RunningService;
+  /** Another one beside it, that knows one model only; null unless it was asked for. */
+  readonly pinned: RunningService | null;
+  /** Kills the processor, or stops it, and starts another. */
+  restartProcessor(signal: NodeJS.Signals): Promise<void>;
   call(method: string, path: string, body?: unknown): Promise<Answer>;
   /** Posts files as a form. */
   upload(path: string, files: Record<string, Uint8Array>, fields?: Record<string, string>): Promise<Answer>;
@@ -54,7 +58,7 @@ const FACES = {
 } as const;
 
 /** Receiver, processor and recognizer, for real, with a database, a stream and folders of their own. */
-export async function startPeopleServices(): Promise<PeopleServices> {
+export async function startPeopleServices(options: { pinnedModel?: string } = {}): Promise<PeopleServices> {
   const folder = await mkdtemp(join(tmpdir(), 'faceflow-people-'));
   const photos = join(folder, 'photos');
   const known = join(folder, 'known');
@@ -68,10 +72,18 @@ export async function startPeopleServices(): Promise<PeopleServices> {
     ...{ ...shared, KNOWN_PEOPLE: known, GALLERY_POLL_MS: '100', RECOGNIZER_WORKERS: '1', LOG_LEVEL: 'debug' },
     GALLERY_SNAPSHOT: snapshot,
   });
-  const receiver = await startService('receiver', { ...shared, MAX_IMAGE_BYTES: '3000000' });
-  const processor = await startService('processor', {
-    ...{ ...shared, RECOGNIZER_ADDRESS: `127.0.0.1:${recognizer.port}` },
-  });
+  const { pinnedModel } = options;
+  const pinned =
+    pinnedModel === undefined
+      ? null
+      : await startService('recognizer', {
+          ...{ ...shared, DESCRIPTOR_MODEL: pinnedModel, GALLERY_POLL_MS: '100', RECOGNIZER_WORKERS: '1' },
+        });
+  const addresses = [recognizer, ...(pinned ? [pinned] : [])].map(({ port }) => `127.0.0.1:${port}`);
+  const withRecognizer = { ...shared, RECOGNIZER_ADDRESS: pinned ? `ipv4:${addresses.join()}` : addresses.join() };
+  const receiver = await startService('receiver', { ...withRecognizer, MAX_IMAGE_BYTES: '3000000' });
+  const startProcessor = () => startService('processor', { ...withRecognizer, LEADER_LEASE_MS: '1500' });
+  let processor = await startProcessor();
   const db = openDatabase(database.url);
   const url = `http://127.0.0.1:${receiver.port}`;
 
@@ -84,7 +96,12 @@ export async function startPeopleServices(): Promise<PeopleServices> {
     send(path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
 
   return {
-    ...{ db, databaseUrl: database.url, url, stream, photos, known, snapshot, recognizer, call },
+    ...{ db, databaseUrl: database.url, url, stream, photos, known, snapshot, recognizer, pinned, call },
+    async restartProcessor(signal) {
+      processor.kill(signal);
+      await processor.exited;
+      processor = await startProcessor();
+    },
     upload(path, files, fields = {}) {
       const form = new FormData();
       for (const [name, value] of Object.entries(fields)) form.set(name, value);
@@ -119,7 +136,7 @@ export async function startPeopleServices(): Promise<PeopleServices> {
     },
     async stop() {
       await Promise.all([receiver.stop(), processor.stop()]);
-      await recognizer.stop();
+      await Promise.all([recognizer.stop(), pinned?.stop()]);
       await db.close();
       await database.drop();
       await rm(folder, { recursive: true });

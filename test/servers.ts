@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import mysql from 'mysql2/promise';
 import { inject } from 'vitest';
+import { abortAfter } from '../cli/abort-after.ts';
 import { chooseCacheFolder } from '../cli/cache-folder.ts';
 import { chooseFreePort } from '../cli/free-port.ts';
 import { describeEnding, type Ending, spawnGuarded } from '../cli/guarded-process.ts';
@@ -17,6 +18,7 @@ import { askHttp, askService, describeService, type ServiceName } from '../cli/s
 import { supervise, waitUntil } from '../cli/supervise.ts';
 import { messageOf } from '../lib/errors.ts';
 import { migrate } from '../sql/migrate.ts';
+import { keepLog } from './kept-logs.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -109,9 +111,11 @@ export async function startService(
   const program = describeService(name, { PATH, HOME, TMPDIR, ...env }, '127.0.0.1', port);
   const child = await spawnGuarded(program.command, program.args, { env: program.env, killAfterMs: 5_000 });
   let printed = '';
+  const keep = keepLog(name, env);
   for (const input of [child.stdout, child.stderr]) {
     createInterface({ input }).on('line', (line) => {
       printed += `${line}\n`;
+      keep(line);
     });
   }
   const { ready } = options;
@@ -124,7 +128,7 @@ export async function startService(
       throw new Error(describeEnding(ending));
     });
     dead.catch(() => {});
-    const limit = AbortSignal.any([giveUp.signal, AbortSignal.timeout(program.readyWithinMs)]);
+    const limit = abortAfter(program.readyWithinMs, giveUp.signal);
     try {
       await Promise.race([dead, waitUntil(check, limit)]);
     } catch (error) {

@@ -1,8 +1,10 @@
 import { Announcement } from './announcement.tsx';
+import { isNotLoggedIn } from './api.ts';
 import { ConnectionBanner } from './connection-banner.tsx';
 import { EmptyFilter, EmptyPage } from './empty-page.tsx';
 import { HeldRows } from './held-rows.tsx';
 import { LoadingRows } from './loading-rows.tsx';
+import { LogInPage } from './log-in-page.tsx';
 import { PageHeader } from './page-header.tsx';
 import { PausedBanner } from './paused-banner.tsx';
 import { StatusFilter } from './status-filter.tsx';
@@ -18,6 +20,16 @@ export function ImagesPage() {
     chooseStatus(next);
     window.scrollTo({ top: 0 });
   };
+  if (isNotLoggedIn(error)) {
+    return (
+      <>
+        <PageHeader stats={undefined} reachable />
+        <main>
+          <LogInPage />
+        </main>
+      </>
+    );
+  }
   const nothingYet = images?.length === 0 && status === null;
   return (
     <>

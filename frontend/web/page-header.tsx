@@ -1,3 +1,4 @@
+import { Account } from './account.tsx';
 import type { Stats } from './api.ts';
 import { FaceMark } from './face-mark.tsx';
 import { formatCount } from './format.ts';
@@ -10,6 +11,7 @@ export function PageHeader({ stats, reachable }: { stats: Stats | undefined; rea
         Faceflow
       </a>
       <Activity stats={stats} reachable={reachable} />
+      <Account />
     </header>
   );
 }

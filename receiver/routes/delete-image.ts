@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { deleteImage } from '../../lib/delete-image.ts';
+import { actorOf } from '../actor.ts';
 import type { App, AppOptions } from '../app.ts';
 import { errorReplySchema } from '../errors.ts';
 import { deleteUpload, isUpload } from '../store-upload.ts';
@@ -19,9 +20,10 @@ export function addDeleteImageRoute(app: App, { db, events, roots }: AppOptions)
         response: { 204: z.null(), '4xx': errorReplySchema, '5xx': errorReplySchema },
       },
     },
-    async ({ params: { id } }, reply) => {
+    async (request, reply) => {
+      const { id } = request.params;
       const store = { root: roots[0] ?? '' };
-      const options = { isUpload, deleteUpload: (path: string) => deleteUpload(path, store) };
+      const options = { actor: actorOf(request), isUpload, deleteUpload: (path: string) => deleteUpload(path, store) };
       const people = await deleteImage(db, id, options);
       if (people === null) throw imageNotFound(id);
       events.publish({ kind: 'image.deleted', imageId: id });

@@ -4,6 +4,7 @@ import { IMAGE_STATUSES } from '../../lib/images.ts';
 import type { WaitingRow } from '../../lib/outbox.ts';
 import { RETRYABLE_STATUSES } from '../../lib/retry.ts';
 import { retryImage, retryImages, retryImagesById } from '../../lib/retry-images.ts';
+import { actorOf } from '../actor.ts';
 import type { App, AppOptions } from '../app.ts';
 import { errorReplySchema, HttpError } from '../errors.ts';
 import { publish } from '../submit-paths.ts';
@@ -55,8 +56,9 @@ function addRetryOne(app: App, options: AppOptions): void {
         },
       },
     },
-    async ({ params: { id } }, reply) => {
-      const { image, retried } = await retryImage(options.db, id);
+    async (request, reply) => {
+      const { id } = request.params;
+      const { image, retried } = await retryImage(options.db, id, actorOf(request));
       if (image === null) throw imageNotFound(id);
       if (retried === null) {
         const message = `Image ${id} is ${image.status}: only what is ${RETRYABLE_STATUSES.join(', ')} can be tried again.`;
@@ -83,9 +85,10 @@ function addRetryMany(app: App, options: AppOptions): void {
         response: { 202: z.object({ retried: z.number().int(), nextCursor: z.string().nullable() }), ...errors },
       },
     },
-    async ({ body }, reply) => {
+    async (request, reply) => {
+      const { body } = request;
       if ('ids' in body) {
-        const rows = await retryImagesById(options.db, body.ids);
+        const rows = await retryImagesById(options.db, body.ids, actorOf(request));
         await publishAgain(rows, options);
         return reply.status(202).send({ retried: rows.length, nextCursor: null });
       }
@@ -97,7 +100,7 @@ function addRetryMany(app: App, options: AppOptions): void {
         ...(cursor === undefined ? {} : { before: Number(cursor) }),
       };
       const limits = { images: MAX_RETRIED, ms: MAX_MS, onRetried: (rows: Rows) => publishAgain(rows, options) };
-      const { retried, next } = await retryImages(options.db, filter, limits);
+      const { retried, next } = await retryImages(options.db, filter, limits, actorOf(request));
       return reply.status(202).send({ retried, nextCursor: next === null ? null : String(next) });
     },
   );
@@ -123,11 +126,12 @@ function addRetryBatch(app: App, { db, queue, log }: AppOptions): void {
         response: { 202: z.object({ retried: z.number().int() }), ...errors },
       },
     },
-    async ({ params: { batch } }, reply) => {
+    async (request, reply) => {
+      const { batch } = request.params;
       if ((await enrolments.findBatch(batch)) === null) {
         throw new HttpError(404, 'batch_not_found', `There is no batch ${batch}.`);
       }
-      const rows = await enrolments.retryBatch(batch);
+      const rows = await enrolments.retryBatch(batch, actorOf(request));
       await publish(rows, { outbox: enrolments, kind: 'enrol', queue, log });
       return reply.status(202).send({ retried: rows.length });
     },
