@@ -72,7 +72,8 @@ export async function startServers(options: {
   }
 }
 
-async function findMysql(cacheFolder: string): Promise<DatabaseProgram> {
+/** MySQL itself, from Debian sid. */
+export async function findMysql(cacheFolder: string): Promise<DatabaseProgram> {
   const { root, ldLibraryPath, loader } = await unpackDebianPackages(['mysql-server-core'], {
     cacheFolder,
     release: 'sid',

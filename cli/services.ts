@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { credentials, Metadata } from '@grpc/grpc-js';
 import { HealthCheckClient } from '../proto/face.ts';
+import { abortAfter } from './abort-after.ts';
 import type { Program } from './supervise.ts';
 
 export const SERVICE_NAMES = ['recognizer', 'receiver', 'processor', 'frontend'] as const;
@@ -30,14 +31,14 @@ export function describeService(name: ServiceName, env: NodeJS.ProcessEnv, host:
     ready: (signal) => askService(name, host, port, signal),
     readyWithinMs: READY_WITHIN_MS,
     stopSignal: 'SIGTERM',
-    stopWithinMs: shutdownTimeout(env) + 2_000,
+    stopWithinMs: wholeNumber(env.SHUTDOWN_TIMEOUT_MS, 25_000) + wholeNumber(env.DRAIN_MS, 0) + 2_000,
   };
 }
 
-/** The service's own deadline for finishing what is in hand, ms. */
-function shutdownTimeout(env: NodeJS.ProcessEnv): number {
-  const given = Number(env.SHUTDOWN_TIMEOUT_MS);
-  return Number.isInteger(given) && given > 0 ? given : 25_000;
+/** As the service itself reads it, ms. */
+function wholeNumber(given: string | undefined, fallback: number): number {
+  const ms = Number(given || fallback);
+  return Number.isInteger(ms) && ms >= 0 ? ms : fallback;
 }
 
 /** Throws unless the service can work. */
@@ -48,7 +49,7 @@ export async function askService(name: ServiceName, host: string, port: number, 
 
 /** Throws unless a GET of the URL is answered with 2xx. */
 export async function askHttp(url: string, signal: AbortSignal): Promise<void> {
-  const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(ASK_TIMEOUT_MS)]) });
+  const response = await fetch(url, { signal: abortAfter(ASK_TIMEOUT_MS, signal) });
   const body = await response.text();
   if (!response.ok) throw new Error(`${url} answers ${response.status} ${body.slice(0, 300)}`);
 }

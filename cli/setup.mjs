@@ -4,6 +4,7 @@
 //   node cli/setup.mjs build            installs and compiles what is not up to date, then stops
 //   node cli/setup.mjs test [ARGS]      …then lint, types and every test (ARGS go to vitest)
 //   node cli/setup.mjs bench NAME       …then runs a benchmark
+//   node cli/setup.mjs chaos [ARGS]     …then lets things go wrong under load
 //   node cli/setup.mjs COMMAND [ARGS]   …then hands over to the compiled `faceflow COMMAND`
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -52,6 +53,7 @@ async function main([command = 'up', ...args]) {
   if (command === 'build') return 0;
   if (command === 'test') return await runChecks(args);
   if (command === 'bench') return await handOver([join(DIST, 'bench', 'main.js'), ...args]);
+  if (command === 'chaos') return await handOver([join(DIST, 'bench', 'chaos', 'main.js'), ...args]);
   return await handOver([join(DIST, 'cli', 'main.js'), command, ...args]);
 }
 

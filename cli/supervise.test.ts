@@ -53,6 +53,32 @@ test('what dies is started again, and its last lines are told', async () => {
   expect(supervised.pid).toBeNull();
 });
 
+test('what runs, but does not answer any more, is killed and started again', async () => {
+  const events: string[] = [];
+  let hangs = false;
+  const alive = async () => {
+    if (hangs) throw new Error('no answer');
+  };
+  const supervised = await supervise(shell("trap '' TERM; sleep 60 & wait", { alive, aliveEveryMs: 20 }), {
+    onLine: () => {},
+    onEvent: ({ text }) => {
+      events.push(text);
+      if (text.includes('SIGKILL')) hangs = false;
+    },
+  });
+  const first = supervised.pid;
+  hangs = true;
+  await expect
+    .poll(() => events)
+    .toEqual([
+      'does not answer any more (no answer); killing it',
+      expect.stringContaining('was killed by SIGKILL'),
+      'runs again',
+    ]);
+  expect(supervised.pid).not.toBe(first);
+  supervised.kill();
+});
+
 test('what never becomes ready is an error with its output, and is stopped', async () => {
   const program = shell('echo no port; sleep 60', {
     ready: async () => {

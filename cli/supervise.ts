@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../lib/errors.ts';
+import { abortAfter } from './abort-after.ts';
 import { describeEnding, type GuardedProcess, spawnGuarded } from './guarded-process.ts';
 import { LaunchError } from './launch-error.ts';
 
@@ -14,6 +15,10 @@ export interface Program {
   /** Throws until the program can be used. */
   ready: (signal: AbortSignal) => Promise<unknown>;
   readyWithinMs: number;
+  /** Throws when the program, once ready, does not answer any more: it is killed after a while, and started again. */
+  alive?: (signal: AbortSignal) => Promise<unknown>;
+  /** How often, and how long, it is asked; 5 s. */
+  aliveEveryMs?: number;
   stopSignal: NodeJS.Signals;
   stopWithinMs: number;
 }
@@ -87,7 +92,9 @@ export async function supervise(program: Program, options: SuperviseOptions): Pr
     for (let pause = FIRST_PAUSE_MS; !stopping.signal.aborted; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       if (running) {
         const since = Date.now();
+        const watched = watchAlive(program, running, options);
         const ending = await running.ended;
+        await watched;
         current = null;
         if (stopping.signal.aborted) return;
         if (Date.now() - since > STEADY_AFTER_MS) pause = FIRST_PAUSE_MS;
@@ -130,19 +137,44 @@ async function readLines(stream: NodeJS.ReadableStream, onLine: (line: string) =
 }
 
 async function waitUntilReady(program: Program, process: GuardedProcess, signal: AbortSignal): Promise<void> {
-  const timeout = AbortSignal.timeout(program.readyWithinMs);
   const giveUp = new AbortController();
   const ended = process.ended.then((ending) => {
     giveUp.abort();
     throw new Error(`it ${describeEnding(ending)}`);
   });
-  const ready = waitUntil(program.ready, AbortSignal.any([timeout, signal, giveUp.signal])).catch((error: unknown) => {
-    signal.throwIfAborted();
-    throw new Error(`it was not ready after ${program.readyWithinMs / 1000} s: ${messageOf(error)}`);
-  });
+  const ready = waitUntil(program.ready, abortAfter(program.readyWithinMs, signal, giveUp.signal)).catch(
+    (error: unknown) => {
+      signal.throwIfAborted();
+      throw new Error(`it was not ready after ${program.readyWithinMs / 1000} s: ${messageOf(error)}`);
+    },
+  );
   ended.catch(() => {});
   ready.catch(() => {});
   await Promise.race([ended, ready]);
+}
+
+const ALIVE_EVERY_MS = 5_000;
+/** Longer than anything that a busy machine or a paused program is forgiven for. */
+const SILENCES_FORGIVEN = 4;
+
+/** Resolves when the program has ended. */
+async function watchAlive(program: Program, running: GuardedProcess, { onEvent }: SuperviseOptions): Promise<void> {
+  const { alive, aliveEveryMs = ALIVE_EVERY_MS } = program;
+  if (alive === undefined) return;
+  const ended = new AbortController();
+  void running.ended.then(() => ended.abort());
+  for (let silences = 0; !ended.signal.aborted; ) {
+    await sleep(aliveEveryMs, null, { signal: ended.signal }).catch(() => {});
+    if (ended.signal.aborted) return;
+    try {
+      await alive(abortAfter(aliveEveryMs, ended.signal));
+      silences = 0;
+    } catch (error) {
+      if (++silences <= SILENCES_FORGIVEN || ended.signal.aborted) continue;
+      onEvent({ level: 'warn', text: `does not answer any more (${messageOf(error)}); killing it` });
+      running.kill('SIGKILL');
+    }
+  }
 }
 
 const ASK_EVERY_MS = 50;

@@ -8,6 +8,7 @@ import { buildApp } from './app.ts';
 
 const log = createLog('frontend-test', { level: 'silent', format: 'json' });
 const asset = '/assets/index-1a2b3c.js';
+const stopping = new AbortController().signal;
 let folder: string;
 let receiver: FastifyInstance;
 let app: FastifyInstance;
@@ -20,7 +21,7 @@ beforeAll(async () => {
   await writeFile(join(folder, `${asset}.gz`), 'compressed');
   receiver = buildReceiver();
   const receiverUrl = await receiver.listen({ host: '127.0.0.1', port: 0 });
-  app = await buildApp({ log, receiverUrl, pageFolder: folder });
+  app = await buildApp({ log, receiverUrl, pageFolder: folder, stopping });
 });
 
 afterAll(async () => {
@@ -66,7 +67,7 @@ describe('the page', () => {
   });
 
   test('a page that is not built says what to do', async () => {
-    const build = buildApp({ log, receiverUrl: 'http://127.0.0.1:1', pageFolder: join(folder, 'none') });
+    const build = buildApp({ log, receiverUrl: 'http://127.0.0.1:1', pageFolder: join(folder, 'none'), stopping });
     await expect(build).rejects.toThrow(/not built.*npm run build/);
   });
 });
@@ -118,7 +119,7 @@ describe('the receiver behind the page', () => {
   });
 
   test('away: 502 in the shape of every error', async () => {
-    const lonely = await buildApp({ log, receiverUrl: 'http://127.0.0.1:1', pageFolder: folder });
+    const lonely = await buildApp({ log, receiverUrl: 'http://127.0.0.1:1', pageFolder: folder, stopping });
     const response = await lonely.inject('/v1/images');
     expect(response.statusCode).toBe(502);
     expect(response.json()).toEqual({

@@ -1,9 +1,10 @@
-import { commonKeys, port, readEnv, url } from '../lib/env.ts';
+import { commonKeys, listenerKeys, port, readEnv, url } from '../lib/env.ts';
 
 export type Config = ReturnType<typeof loadConfig>;
 
 const keys = {
   ...commonKeys,
+  ...listenerKeys,
   FRONTEND_PORT: port(8081),
   RECEIVER_URL: url(['http:', 'https:'], 'http://127.0.0.1:8000').default('http://127.0.0.1:8000'),
 };
@@ -16,6 +17,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     port: given.FRONTEND_PORT,
     log: { level: given.LOG_LEVEL, format: given.LOG_FORMAT },
     shutdownTimeoutMs: given.SHUTDOWN_TIMEOUT_MS,
+    drainMs: given.DRAIN_MS,
     /** Without a path: the page's requests keep theirs. */
     receiverUrl: new URL(given.RECEIVER_URL).origin,
   };

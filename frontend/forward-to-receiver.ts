@@ -30,7 +30,8 @@ export async function forwardToReceiver(app: FastifyInstance, log: Log, receiver
       rewritePrefix: prefix,
       // The proxy would write two lines for every request; see noteSilence.
       logLevel: 'silent',
-      undici: { headersTimeout: answerTimeoutMs, bodyTimeout: 0 },
+      // A connection each: one that is kept may be closed, by a receiver that stops, just as the next request goes out on it.
+      undici: { headersTimeout: answerTimeoutMs, bodyTimeout: 0, pipelining: 0 },
       replyOptions: {
         // Once, where a kept-alive connection was closed under a GET; 0 would try a 503 ten times before passing it on.
         retriesCount: 1,

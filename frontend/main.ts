@@ -6,8 +6,8 @@ import { loadConfig } from './config.ts';
 const config = loadOrExit(() => loadConfig(process.env));
 const log = createLog('frontend', config.log);
 
-await run(log, config, async ({ onClose }) => {
-  const app = await buildApp({ log, receiverUrl: config.receiverUrl });
+await run(log, config, async ({ onClose, signal }) => {
+  const app = await buildApp({ log, receiverUrl: config.receiverUrl, stopping: signal });
   onClose('http', () => app.close());
   await app.listen({ host: config.host, port: config.port });
 });

@@ -123,6 +123,12 @@ export function folder() {
 
 const LOG_LEVELS = ['info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'] as const;
 
+/** The keys of services that listen behind a balancer. */
+export const listenerKeys = {
+  /** How long a stopping service goes on to answer, not ready any more, so that balancers hear of it first. */
+  DRAIN_MS: integer({ min: 0, max: 600_000, fallback: 0 }),
+};
+
 /** The keys that every service reads. */
 export const commonKeys = {
   /** Loopback unless told otherwise: nobody should be exposed by a default. */

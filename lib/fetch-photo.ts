@@ -87,7 +87,7 @@ async function readBody({ hostname }: URL, response: Dispatcher.ResponseData, ma
   const { statusCode, headers, body } = response;
   try {
     if (statusCode !== 200) throw toError(hostname, statusCode);
-    refuseLarge(Number(headers['content-length'] ?? 0), maxBytes);
+    refuseLarge(Number(headers['content-length']) || 0, maxBytes);
     return await readImageStream(body, maxBytes);
   } finally {
     drop(response);

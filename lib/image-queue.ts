@@ -15,17 +15,22 @@ import {
   findMessageFrom,
   removeLeftovers,
   removeStaleConsumers,
-  type StreamNames,
+  type StreamOptions,
   subjectOf,
   type WorkKind,
 } from './image-stream.ts';
 import type { Log } from './log.ts';
-import { keepConnected } from './nats-connection.ts';
+import { keepConnected, replicaKeys } from './nats-connection.ts';
 
 /** The environment keys of every service that uses the queue. */
-export const queueKeys = { NATS_URL: natsUrl(), IMAGES_STREAM: name('IMAGES'), IMAGES_CONSUMER: name('processor') };
+export const queueKeys = {
+  ...replicaKeys,
+  NATS_URL: natsUrl(),
+  IMAGES_STREAM: name('IMAGES'),
+  IMAGES_CONSUMER: name('processor'),
+};
 
-export interface QueueOptions extends StreamNames {
+export interface QueueOptions extends StreamOptions {
   /** `nats://[token@ or user:password@]host:port[,host:port…]` */
   readonly url: string;
   readonly log: Log;

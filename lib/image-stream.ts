@@ -1,9 +1,14 @@
-import { JetStreamApiError, type JetStreamManager } from '@nats-io/jetstream';
+import { JetStreamApiError, type JetStreamManager, type StreamConfig } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 
 export interface StreamNames {
   readonly stream: string;
   readonly consumer: string;
+}
+
+export interface StreamOptions extends StreamNames {
+  /** On how many servers of a cluster the stream is kept; 1 unless told otherwise. */
+  readonly replicas?: number;
 }
 
 /** How long a worker may keep an image without a word before another one gets it. */
@@ -25,27 +30,48 @@ export function anySubject({ stream }: Pick<StreamNames, 'stream'>): string {
 }
 
 /** Makes the work queue and its durable consumer where they are missing, and clears away what a killed server left. */
-export async function ensureImageStream(manager: JetStreamManager, names: StreamNames): Promise<void> {
-  await ensureStream(manager, names);
-  await ensureConsumer(manager, names, anySubject(names));
+export async function ensureImageStream(manager: JetStreamManager, options: StreamOptions): Promise<void> {
+  await ensureStream(manager, options.stream, {
+    ...describeStream(options),
+    num_replicas: options.replicas ?? 1,
+  });
+  await ensureConsumer(manager, options, anySubject(options));
 }
 
-async function ensureStream(manager: JetStreamManager, names: StreamNames): Promise<void> {
-  const { stream } = names;
-  const config = {
-    name: stream,
+/**
+ * Makes a stream where it is missing, and has it kept on as many servers as it should be, and take all these subjects; all
+ * else stays as it is, also subjects of a version before or after this one.
+ */
+export async function ensureStream(
+  manager: JetStreamManager,
+  stream: string,
+  config: Partial<StreamConfig> & Pick<StreamConfig, 'num_replicas'>,
+): Promise<void> {
+  const info = manager.streams.info(stream);
+  // Adding what is there already, unchanged, is no error: another service may be quicker.
+  if (!(await exists(info))) await manager.streams.add({ name: stream, ...config });
+  else {
+    const before = (await info).config;
+    const subjects = [...new Set([...before.subjects, ...(config.subjects ?? [])])];
+    if (before.num_replicas !== config.num_replicas || subjects.length > before.subjects.length) {
+      await manager.streams.update(stream, { num_replicas: config.num_replicas, subjects });
+    }
+  }
+}
+
+function describeStream(names: StreamNames) {
+  return {
     subjects: WORK_KINDS.map((kind) => subjectOf(names, kind)),
     retention: 'workqueue' as const,
     storage: 'file' as const,
     duplicate_window: nanos(DEDUPLICATION_MS),
   };
-  // Adding what is there already, unchanged, is no error.
-  if (!(await exists(manager.streams.info(stream)))) await manager.streams.add(config);
 }
 
 async function ensureConsumer(manager: JetStreamManager, names: StreamNames, subject: string): Promise<void> {
   const { stream, consumer } = names;
   await removeOldConsumer(manager, names, subject);
+  await removeConsumerOfLostStream(manager, names);
   if (!(await exists(manager.consumers.info(stream, consumer)))) {
     await manager.consumers.add(stream, {
       durable_name: consumer,
@@ -69,6 +95,19 @@ async function removeOldConsumer(manager: JetStreamManager, names: StreamNames, 
   if (!(await exists(info)) || (await info).config.filter_subject === subject) return;
   // Another service that starts may have been quicker.
   await exists(manager.consumers.delete(stream, consumer));
+}
+
+/**
+ * A server whose disk was full, or is a new one, can come back with a stream whose numbers start again, and a consumer that
+ * remembers having handed out greater ones: it would take new messages for old, and `removeLeftovers` delete them.
+ */
+async function removeConsumerOfLostStream(manager: JetStreamManager, { stream, consumer }: StreamNames): Promise<void> {
+  const info = manager.consumers.info(stream, consumer);
+  if (!(await exists(info))) return;
+  const handedOut = (await info).delivered.stream_seq;
+  // In this order: what is published in between makes the last number greater, never the other one.
+  const { last_seq } = (await manager.streams.info(stream)).state;
+  if (handedOut > last_seq) await exists(manager.consumers.delete(stream, consumer));
 }
 
 /**

@@ -9,7 +9,7 @@ import {
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import { messageOf } from './errors.ts';
-import { exists } from './image-stream.ts';
+import { ensureStream } from './image-stream.ts';
 import type { Log } from './log.ts';
 import { keepConnected } from './nats-connection.ts';
 
@@ -27,6 +27,8 @@ export interface LeaderOptions {
   readonly bucket: string;
   /** How long a leader that says nothing stays leader, ms. A killed one is followed after this and half a second. */
   readonly leaseMs: number;
+  /** On how many servers of a cluster the bucket is kept; 1 unless told otherwise. */
+  readonly replicas?: number;
   readonly log: Log;
   /** Ends the candidacy. A leader lets go of the lease, and another one takes over at once. */
   readonly signal: AbortSignal;
@@ -123,7 +125,7 @@ interface Session {
   readonly madeAt: number;
 }
 
-function openBucket({ url, bucket, leaseMs, log }: LeaderOptions): Bucket {
+function openBucket({ url, bucket, leaseMs, replicas = 1, log }: LeaderOptions): Bucket {
   const stream = `KV_${bucket}`;
   const subject = `$KV.${bucket}.${KEY}`;
   const holder = randomUUID();
@@ -135,7 +137,7 @@ function openBucket({ url, bucket, leaseMs, log }: LeaderOptions): Bucket {
     log: log.child({}, { level: 'error' }),
     async prepare(connection) {
       const manager = await jetstreamManager(connection);
-      const madeAt = await ensureBucket(manager, { stream, subject, leaseMs });
+      const madeAt = await ensureBucket(manager, { stream, subject, leaseMs, replicas });
       session = { client: jetstream(connection), manager, madeAt };
     },
     onLost() {
@@ -198,16 +200,17 @@ function openBucket({ url, bucket, leaseMs, log }: LeaderOptions): Bucket {
 /** @returns when the bucket was made, ms of the epoch */
 async function ensureBucket(
   manager: JetStreamManager,
-  { stream, subject, leaseMs }: { stream: string; subject: string; leaseMs: number },
+  { stream, subject, leaseMs, replicas }: { stream: string; subject: string; leaseMs: number; replicas: number },
 ): Promise<number> {
   const config = {
     subjects: [subject],
     storage: 'file' as const,
+    num_replicas: replicas,
     max_msgs_per_subject: 1,
     max_age: nanos(leaseMs),
     duplicate_window: nanos(Math.min(leaseMs, 120_000)),
   };
-  if (!(await exists(manager.streams.info(stream)))) await manager.streams.add({ name: stream, ...config });
+  await ensureStream(manager, stream, config);
   let info = await manager.streams.info(stream);
   if (info.config.max_age !== config.max_age) info = await manager.streams.update(stream, config);
   return Date.parse(info.created);

@@ -1,7 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConnectionOptions, connect, type NatsConnection } from '@nats-io/transport-node';
+import { integer } from './env.ts';
 import { messageOf } from './errors.ts';
 import type { Log } from './log.ts';
+
+/** The environment key of whoever makes streams. */
+export const replicaKeys = {
+  /** On how many servers of a NATS cluster each stream is kept. */
+  NATS_REPLICAS: integer({ min: 1, max: 5, fallback: 1 }),
+};
 
 export interface NatsUser {
   /** `nats://[token@ or user:password@]host:port[,host:port…]` */

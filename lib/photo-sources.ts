@@ -28,7 +28,7 @@ export const photoSourceKeys = {
 type SourceConfig = z.infer<z.ZodObject<typeof photoSourceKeys>>;
 
 /** Photos that are in memory at once because they were fetched, of MAX_IMAGE_BYTES at most. */
-const DOWNLOADS = 8;
+export const DOWNLOADS = 8;
 const MAX_WAITING = 64;
 
 export interface PhotoSources {
@@ -50,9 +50,14 @@ export interface PhotoSources {
   close(): Promise<void>;
 }
 
-/** Opens what photos are read from: folders, and the web and S3 as far as that is allowed. */
+/**
+ * Opens what photos are read from: folders, and the web and S3 as far as that is allowed.
+ *
+ * @param options.downloads how many that were fetched may be in memory at once
+ */
 export function openPhotoSources(
   config: SourceConfig & { readonly IMAGE_ROOTS: readonly string[]; readonly MAX_IMAGE_BYTES: number },
+  { downloads = DOWNLOADS } = {},
 ): PhotoSources {
   const { IMAGE_ROOTS: roots, MAX_IMAGE_BYTES: maxBytes } = config;
   const rules = { allowed: config.ALLOW_URLS, intranet: config.ALLOW_PRIVATE_URLS };
@@ -64,7 +69,7 @@ export function openPhotoSources(
     region: config.AWS_REGION,
     maxBytes,
   });
-  const line = createWaitingLine({ slots: DOWNLOADS, maxWaiting: MAX_WAITING });
+  const line = createWaitingLine({ slots: downloads, maxWaiting: MAX_WAITING });
 
   return {
     async check(path) {

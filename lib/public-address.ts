@@ -32,7 +32,7 @@ export function isPublicOrIntranetAddress(address: Address): boolean {
 
 /** It does not say which address: those of an inner network are nobody's business. */
 export function addressForbidden(hostname: string): PermanentError {
-  const message = `Photos are not fetched from ${hostname}: its address is not a public one.`;
+  const message = `Photos are not fetched from ${hostname}: its address is not a public one (ALLOW_PRIVATE_URLS names servers that may have another).`;
   return new PermanentError('url_address_forbidden', message);
 }
 

@@ -37,6 +37,8 @@ export interface RunJobsOptions {
   /** Where candidates find each other; of all the processes that run these jobs in one system the same. */
   readonly bucket: string;
   readonly leaseMs: number;
+  /** See LeaderOptions. */
+  readonly replicas: number;
   readonly log: Log;
   readonly signal: AbortSignal;
   /** Told when this process begins to lead, and when it has ended. */
@@ -47,12 +49,12 @@ const RETRY_MS = 1_000;
 
 /** Stands for leader, and runs the jobs whenever this process is it. Resolves when `signal` is aborted and all have ended. */
 export function runJobs(options: RunJobsOptions): Promise<void> {
-  const { natsUrl: url, bucket, leaseMs, log, signal, onLead } = options;
+  const { natsUrl: url, bucket, leaseMs, replicas, log, signal, onLead } = options;
   const lead = async (leadership: Leadership) => {
     onLead?.(true);
     await leadJobs(leadership, options).finally(() => onLead?.(false));
   };
-  return holdLeadership({ url, bucket, leaseMs, log, signal, lead });
+  return holdLeadership({ url, bucket, leaseMs, replicas, log, signal, lead });
 }
 
 async function leadJobs({ fence, signal }: Leadership, { jobs, db, log }: RunJobsOptions): Promise<void> {

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError } from './env.ts';
 import { messageOf } from './errors.ts';
 import type { Log } from './log.ts';
@@ -9,13 +10,14 @@ export interface Life {
   onClose(name: string, close: () => Promise<void> | void): void;
   /** A part has broken in a way that the service cannot go on with: stop everything, exit 1. */
   fail(error: unknown): void;
-  /** Aborted as soon as the process is asked to stop, before the first close. */
+  /** Aborted as soon as the process is asked to stop, before the first close: from then on it must not call itself ready. */
   readonly signal: AbortSignal;
 }
 
 /**
- * The life of every service: start, then wait for SIGTERM, SIGINT or the first failure; then close in reverse order
- * (stop taking work, finish or hand back what is in hand, let go of connections), with a hard deadline; then exit.
+ * The life of every service: start, then wait for SIGTERM, SIGINT or the first failure; after a signal go on for `drainMs`,
+ * not ready any more, so that balancers send their requests elsewhere; then close in reverse order (stop taking work, finish
+ * or hand back what is in hand, let go of connections), with a hard deadline, counted from here; then exit.
  *
  * Exit code 0 after a signal, 1 after a failure or when the deadline cut something off.
  *
@@ -23,7 +25,7 @@ export interface Life {
  */
 export async function run(
   log: Log,
-  options: { shutdownTimeoutMs: number },
+  options: { shutdownTimeoutMs: number; drainMs?: number },
   start: (life: Life) => Promise<void>,
 ): Promise<void> {
   const closers: { name: string; close: () => Promise<void> | void }[] = [];
@@ -49,6 +51,7 @@ export async function run(
   const reason = await stopped;
   log.info({ reason }, 'stopping');
   stopping.abort();
+  if (!failed) await sleep(options.drainMs ?? 0);
   const deadline = setTimeout(() => {
     log.error({ afterMs: options.shutdownTimeoutMs }, 'not everything stopped in time: exiting all the same');
     exit(log, 1);

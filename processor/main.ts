@@ -29,10 +29,10 @@ const log = createLog('processor', { level: config.LOG_LEVEL, format: config.LOG
 await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClose, signal }) => {
   const db = openDatabase(config.MYSQL_URL);
   onClose('database', () => db.close());
-  const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer } = config;
-  const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, log });
+  const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer, NATS_REPLICAS: replicas } = config;
+  const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, replicas, log });
   onClose('queue', () => queue.close());
-  const events = openEvents({ url: config.NATS_URL, stream: config.EVENTS_STREAM, log });
+  const events = openEvents({ url: config.NATS_URL, stream: config.EVENTS_STREAM, replicas, log });
   onClose('events', () => events.close());
   const recognizer = openRecognizerClient({
     address: config.RECOGNIZER_ADDRESS,
@@ -78,6 +78,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     natsUrl: config.NATS_URL,
     bucket: `${stream}_leader`,
     leaseMs: config.LEADER_LEASE_MS,
+    replicas,
     log,
     signal,
     onLead: createLeaderGauge(metrics, 'stored'),

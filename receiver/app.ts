@@ -63,6 +63,8 @@ export interface AppOptions {
   /** What is shown at all: bytes of a photo's file, and its width × height. */
   readonly limits: { readonly maxBytes: number; readonly maxPixels: number };
   readonly log: Log;
+  /** Aborted when the receiver is about to stop: it answers as before, and asks clients to connect elsewhere. */
+  readonly stopping: AbortSignal;
 }
 
 export type App = Parameters<FastifyPluginAsyncZod>[0];
@@ -92,6 +94,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     forceCloseConnections: 'idle',
     trustProxy: [...options.access.settings.trustedProxies],
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // What comes before the last connection is closed is answered, not refused.
+    return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true },
   });
   app.setValidatorCompiler(validatorCompiler);
@@ -104,6 +108,9 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   honourIdempotencyKeys(app, options);
   parseEveryBodyAsJson(app);
   closeUnusedConnections(app);
+  app.addHook('onSend', async (_request, reply) => {
+    if (options.stopping.aborted) reply.header('connection', 'close');
+  });
   // Whoever stores an upload counts its bytes, and reads the rest of the form all the same.
   await app.register(multipart, { throwFileSizeLimit: false });
   await app.register(swagger, {

@@ -1,4 +1,4 @@
-import { commonKeys, folders, mysqlUrl, port, readEnv } from '../lib/env.ts';
+import { commonKeys, folders, listenerKeys, mysqlUrl, port, readEnv } from '../lib/env.ts';
 import { eventKeys } from '../lib/events.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
 import { queueKeys } from '../lib/image-queue.ts';
@@ -14,6 +14,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
   const config = readEnv(environment, {
     ...commonKeys,
     ...accessKeys,
+    ...listenerKeys,
     ...queueKeys,
     ...eventKeys,
     ...imageLimitKeys,

@@ -22,16 +22,17 @@ import { openRecognizerClient } from './recognizer-client.ts';
 const config = loadOrExit(() => loadConfig(process.env));
 const log = createLog('receiver', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
 
-await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (life) => {
+const { SHUTDOWN_TIMEOUT_MS: shutdownTimeoutMs, DRAIN_MS: drainMs } = config;
+await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
   const { onClose, signal } = life;
   const db = openDatabase(config.MYSQL_URL);
   onClose('database', () => db.close());
   const access = openAccess(config.access, openApiKeys(db), openSessions(db));
   await admitSomebody(access, { host: config.HOST, log, life });
-  const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer } = config;
-  const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, log });
+  const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer, NATS_REPLICAS: replicas } = config;
+  const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, replicas, log });
   onClose('queue', () => queue.close());
-  const events = openEvents({ url: config.NATS_URL, stream: config.EVENTS_STREAM, log });
+  const events = openEvents({ url: config.NATS_URL, stream: config.EVENTS_STREAM, replicas, log });
   onClose('events', () => events.close());
   const recognizer = openRecognizerClient({
     address: config.RECOGNIZER_ADDRESS,
@@ -43,7 +44,15 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (life) =
   const metrics = createMetrics();
   const jobs = runJobs({
     jobs: [createSweepJob({ queue, metrics }), createRetryJob({ events, metrics }), createTidyJob({ queue })],
-    ...{ db, log, signal, natsUrl: config.NATS_URL, bucket: `${stream}_sweeper`, leaseMs: config.LEADER_LEASE_MS },
+    ...{
+      db,
+      log,
+      signal,
+      replicas,
+      natsUrl: config.NATS_URL,
+      bucket: `${stream}_sweeper`,
+      leaseMs: config.LEADER_LEASE_MS,
+    },
     onLead: createLeaderGauge(metrics, 'queue'),
   });
   onClose('jobs', () => jobs);
@@ -55,7 +64,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (life) =
   const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };
   const roots = config.IMAGE_ROOTS;
   const services = { db, images, faces, queue, events, recognizer, metrics, access };
-  const app = await buildApp({ ...services, roots, sources, limits, log });
+  const app = await buildApp({ ...services, roots, sources, limits, log, stopping: signal });
   await app.listen({ host: config.HOST, port: config.RECEIVER_PORT });
   onClose('http', () => app.close());
   log.info({ roots }, 'photos are accepted from these folders');

@@ -7,6 +7,7 @@ import {
   folder,
   folders,
   integer,
+  listenerKeys,
   mysqlUrl,
   optionalPort,
   port,
@@ -26,6 +27,7 @@ export type Config = ReturnType<typeof loadConfig>;
 export function loadConfig(environment: NodeJS.ProcessEnv) {
   return readEnv(environment, {
     ...commonKeys,
+    ...listenerKeys,
     ...imageLimitKeys,
     ...photoSourceKeys,
     RECOGNIZER_PORT: port(50051),

@@ -6,7 +6,7 @@ import { createLog } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
 import { readWantedModels } from '../lib/models.ts';
 import { openPeople } from '../lib/people.ts';
-import { openPhotoSources } from '../lib/photo-sources.ts';
+import { DOWNLOADS, openPhotoSources } from '../lib/photo-sources.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { loadConfig } from './config.ts';
 import { describeFaces } from './describe-faces.ts';
@@ -23,7 +23,8 @@ import { openWorkerPool } from './worker-pool.ts';
 const config = loadOrExit(() => loadConfig(process.env));
 const log = createLog('recognizer', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
 
-await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClose, signal }) => {
+const { SHUTDOWN_TIMEOUT_MS: shutdownTimeoutMs, DRAIN_MS: drainMs } = config;
+await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
   const pool = openWorkerPool({
     workers: config.RECOGNIZER_WORKERS,
     maxWaiting: config.RECOGNIZER_QUEUE,
@@ -90,9 +91,10 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   }
   if (signal.aborted) return;
   isReady = true;
-  const sources = openPhotoSources(config);
+  const sources = openPhotoSources(config, { downloads: Math.max(DOWNLOADS, 2 * pool.workers) });
   onClose('photo sources', () => sources.close());
   const looking = { roots: config.IMAGE_ROOTS, sources, pool };
+  signal.addEventListener('abort', () => server.becomeUnready());
   server.becomeReady({
     identify: (request, signal) => identify({ ...models.active, ...looking, thresholdFor }, request, signal),
     match: (request, signal) => match({ find: models.find, models: knownModels.join(), thresholdFor }, request, signal),

@@ -56,6 +56,8 @@ export interface RecognizerServer {
   readonly port: number;
   /** From now on calls are answered. */
   becomeReady(calls: RecognizerCalls): void;
+  /** From now on it says that it is not ready, and answers all the same: it is about to stop. */
+  becomeUnready(): void;
   /** Stops accepting calls and waits for those in hand. */
   close(): Promise<void>;
 }
@@ -71,6 +73,7 @@ export async function serveRecognizer({ host, port, maxImageBytes, log }: Server
     for (const name of HEALTH_NAMES) health.setStatus(name, to);
   };
   let calls: RecognizerCalls | null = null;
+  let ready = false;
   const inHand = new Set<Promise<unknown>>();
   setHealth('NOT_SERVING');
 
@@ -94,7 +97,7 @@ export async function serveRecognizer({ host, port, maxImageBytes, log }: Server
     describe: serve((ready) => ready.describe),
   } satisfies IdentifyServer);
   server.addService(HealthCheckService, {
-    healthCheck: (_call, answer) => answer(null, { ready: calls !== null }),
+    healthCheck: (_call, answer) => answer(null, { ready }),
   } satisfies HealthCheckServer);
   health.addToServer(server);
   new ReflectionService(loadSync(findProtoFile())).addToServer(server);
@@ -102,9 +105,14 @@ export async function serveRecognizer({ host, port, maxImageBytes, log }: Server
   const bound = await bind(server, host, port);
   return {
     port: bound,
-    becomeReady(ready) {
-      calls = ready;
+    becomeReady(given) {
+      calls = given;
+      ready = true;
       setHealth('SERVING');
+    },
+    becomeUnready() {
+      ready = false;
+      setHealth('NOT_SERVING');
     },
     async close() {
       setHealth('NOT_SERVING');

@@ -148,7 +148,7 @@ test('posted as images, none is opened by anybody', async () => {
 
 test('enrolled as photos, none is opened by anybody', async () => {
   const { body: person } = await ask('POST', '/v1/people', { name: 'Nobody' });
-  const paths = storable().map((path) => ({ path }));
+  const paths = escapes.paths.map((path) => ({ path }));
   const { status: accepted, body } = await ask('POST', `/v1/people/${person.id}/faces`, { paths });
   expect({ accepted, body }).toMatchObject({ accepted: 202 });
   await waitFor(

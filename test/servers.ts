@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import mysql from 'mysql2/promise';
 import { inject } from 'vitest';
+import { abortAfter } from '../cli/abort-after.ts';
 import { chooseCacheFolder } from '../cli/cache-folder.ts';
 import { chooseFreePort } from '../cli/free-port.ts';
 import { describeEnding, type Ending, spawnGuarded } from '../cli/guarded-process.ts';
@@ -127,7 +128,7 @@ export async function startService(
       throw new Error(describeEnding(ending));
     });
     dead.catch(() => {});
-    const limit = AbortSignal.any([giveUp.signal, AbortSignal.timeout(program.readyWithinMs)]);
+    const limit = abortAfter(program.readyWithinMs, giveUp.signal);
     try {
       await Promise.race([dead, waitUntil(check, limit)]);
     } catch (error) {

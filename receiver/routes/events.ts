@@ -16,7 +16,7 @@ const idSchema = z
   .transform(Number)
   .optional();
 
-const description = `Server-sent events. Each has the stream's sequence number as its id, and its kind as its event: \`image.accepted\`,
+const description = `Server-sent events. Each has an id that grows by one, and its kind as its event: \`image.accepted\`,
 \`image.finished\`, \`image.changed\`, \`image.deleted\`, \`person.changed\`, \`person.removed\`, \`job.progress\`,
 \`processor.breaker\`. They hold ids and status only. With \`Last-Event-ID\` (browsers send it by themselves) the stream goes on after that event, without gap or
 repeat; without it, with what happens from now on. An event \`reset\` says that some were lost (they are kept for a day): read

@@ -4,7 +4,7 @@ import type { App, AppOptions } from '../app.ts';
 
 const healthSchema = z.object({ status: z.string(), reason: z.string().optional() });
 
-export function addHealthRoutes(app: App, { db }: AppOptions): void {
+export function addHealthRoutes(app: App, { db, stopping }: AppOptions): void {
   app.get(
     '/healthz',
     { schema: { summary: 'Does the process live?', tags: ['health'], response: { 200: healthSchema } } },
@@ -24,6 +24,7 @@ export function addHealthRoutes(app: App, { db }: AppOptions): void {
     },
     async (_request, reply) => {
       try {
+        if (stopping.aborted) throw new Error('It is about to stop.');
         await db.ping();
         return { status: 'ready' };
       } catch (error) {
