@@ -1,13 +1,19 @@
 import './styles/tokens.css';
 import './styles/page.css';
+import './styles/controls.css';
 import './styles/notices.css';
+import './styles/images.css';
 import './styles/table.css';
 import './styles/cards.css';
 import './styles/photo.css';
+import './styles/people.css';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { StrictMode } from 'react';
+import { RouterProvider } from '@tanstack/react-router';
+import { StrictMode, useSyncExternalStore } from 'react';
 import { createRoot } from 'react-dom/client';
-import { ImagesPage } from './images-page.tsx';
+import { startLive } from './live.ts';
+import { router } from './routes.tsx';
+import { currentLanguage, startTexts, subscribeToLanguage } from './texts.ts';
 
 const client = new QueryClient({
   defaultOptions: {
@@ -16,18 +22,27 @@ const client = new QueryClient({
       retry: false,
       networkMode: 'always',
       refetchOnWindowFocus: 'always',
-      gcTime: 30_000,
+      // Long enough to come back from a photo to the place in the list where it was.
+      gcTime: 5 * 60_000,
     },
     mutations: { networkMode: 'always' },
   },
 });
 
+/** Drawn anew, as a whole, when the language changes. */
+function Page() {
+  const language = useSyncExternalStore(subscribeToLanguage, currentLanguage);
+  return <RouterProvider key={language} router={router} />;
+}
+
 const root = document.getElementById('page');
 if (!root) throw new Error('index.html has no element #page');
+await startTexts();
+startLive(client);
 createRoot(root).render(
   <StrictMode>
     <QueryClientProvider client={client}>
-      <ImagesPage />
+      <Page />
     </QueryClientProvider>
   </StrictMode>,
 );

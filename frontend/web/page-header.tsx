@@ -1,18 +1,38 @@
+import { Link } from '@tanstack/react-router';
 import type { Stats } from './api.ts';
 import { FaceMark } from './face-mark.tsx';
-import { formatCount } from './format.ts';
+import { t } from './texts.ts';
 
 export function PageHeader({ stats, reachable }: { stats: Stats | undefined; reachable: boolean }) {
   return (
     <header className="page-header">
-      <a className="wordmark" href="/">
+      <Link className="wordmark" to="/">
         <FaceMark />
         Faceflow
-      </a>
+      </Link>
+      <nav className="views" aria-label={t('nav.views')}>
+        <ul>
+          {views.map(({ to, text, isExact }) => (
+            <li key={to}>
+              <Link to={to} activeOptions={{ exact: isExact, includeSearch: false }}>
+                {t(text)}
+              </Link>
+            </li>
+          ))}
+        </ul>
+      </nav>
       <Activity stats={stats} reachable={reachable} />
     </header>
   );
 }
+
+const views = [
+  { to: '/', text: 'nav.images', isExact: true },
+  { to: '/people', text: 'nav.people', isExact: false },
+  { to: '/unknown', text: 'nav.unknown', isExact: false },
+  { to: '/search', text: 'nav.search', isExact: true },
+  { to: '/upload', text: 'nav.upload', isExact: true },
+] as const;
 
 function Activity({ stats, reachable }: { stats: Stats | undefined; reachable: boolean }) {
   if (!stats) return null;
@@ -20,16 +40,15 @@ function Activity({ stats, reachable }: { stats: Stats | undefined; reachable: b
   return (
     <p className="activity" data-state={state}>
       <span className="activity-dot" aria-hidden="true" />
-      {text}
+      <span>{text}</span>
     </p>
   );
 }
 
 function describeActivity(stats: Stats, reachable: boolean) {
   const pending = stats.images.pending ?? 0;
-  if (!reachable) return { state: 'trouble', text: 'Not connected' };
-  if (stats.queue === null) return { state: 'trouble', text: 'Queue unavailable, photos wait' };
-  if (pending > 0)
-    return { state: 'busy', text: `Looking at ${formatCount(pending)} ${pending === 1 ? 'photo' : 'photos'}` };
-  return { state: 'idle', text: 'Up to date' };
+  if (!reachable) return { state: 'trouble', text: t('activity.away') };
+  if (stats.queue === null) return { state: 'trouble', text: t('activity.noQueue') };
+  if (pending > 0) return { state: 'busy', text: t('activity.busy', { count: pending }) };
+  return { state: 'idle', text: t('activity.idle') };
 }
