@@ -34,7 +34,7 @@ export function DropZone({ title, hint, choose, chooseFolder, isLarge, isSingle,
         void readDroppedFiles(event.dataTransfer).then((files) => files.length > 0 && take(files));
       }}
     >
-      <strong>{title}</strong>
+      <strong className="drop-title">{title}</strong>
       <p>{hint}</p>
       <div className="drop-actions">
         <FileButton text={choose} isSingle={isSingle ?? false} isFolder={false} take={take} />

@@ -44,7 +44,7 @@ export function ImageActions({ images, selection }: { images: readonly Image[]; 
     },
   });
   return (
-    <div className="action-bar" role="region" aria-label={t('select.region')}>
+    <section className="action-bar" aria-label={t('select.region')}>
       <p aria-live="polite">{t('select.count', { count: ids.length })}</p>
       {canRetry && !notOffered.has('retry') && (
         <button type="button" className="button" disabled={retry.isPending} onClick={() => retry.mutate()}>
@@ -69,12 +69,15 @@ export function ImageActions({ images, selection }: { images: readonly Image[]; 
           close={() => setAsking(false)}
         />
       )}
-    </div>
+    </section>
   );
 }
 
 function refuse(what: 'retry' | 'delete', error: unknown): void {
-  if (!isNotOffered(error)) return tellError(error);
+  if (!isNotOffered(error)) {
+    tellError(error);
+    return;
+  }
   notOffered.add(what);
   tell(t('error.notOffered', { detail: describeError(error) }), 'trouble');
 }

@@ -32,7 +32,12 @@ export function ImagesPage() {
       <h1 className="visually-hidden">{t('nav.images')}</h1>
       <div className="filter">
         <div className="filter-line">
-          <TextFilter value={filter.q} label={t('filter.textLabel')} change={changeText} />
+          <TextFilter
+            value={filter.q}
+            placeholder={t('filter.text')}
+            label={t('filter.textLabel')}
+            change={changeText}
+          />
           {filter.person !== null && <PersonFilter id={filter.person} search={search} />}
           <ViewSwitch search={search} />
         </div>

@@ -70,10 +70,10 @@ function startGathering(client: QueryClient): (kind: string, told: Told) => void
   const images = new Set<number>();
   const people = new Set<number>();
   const kindsTold = new Set<string>();
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isWaiting = false;
 
   const flush = () => {
-    timer = undefined;
+    isWaiting = false;
     if (kindsTold.has('reset')) void client.invalidateQueries();
     else apply(client, images, people, kindsTold);
     images.clear();
@@ -87,7 +87,8 @@ function startGathering(client: QueryClient): (kind: string, told: Told) => void
     if (imageId !== undefined) images.add(imageId);
     if (personId !== undefined) people.add(personId);
     kindsTold.add(kind);
-    timer ??= setTimeout(flush, gatherMs);
+    if (!isWaiting) setTimeout(flush, gatherMs);
+    isWaiting = true;
   };
 }
 

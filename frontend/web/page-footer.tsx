@@ -4,7 +4,7 @@ export function PageFooter() {
   const current = currentLanguage();
   return (
     <footer className="page-footer">
-      <div role="group" aria-label={t('footer.language')}>
+      <fieldset aria-label={t('footer.language')}>
         {(Object.keys(languages) as Language[]).map((language) => (
           <button
             key={language}
@@ -16,7 +16,7 @@ export function PageFooter() {
             {languages[language].name}
           </button>
         ))}
-      </div>
+      </fieldset>
     </footer>
   );
 }

@@ -1,11 +1,17 @@
 import { useEffect, useRef, useState } from 'react';
-import { t } from './texts.ts';
 
 /** The list follows when nothing has been typed for so long, ms. */
 const settleMs = 250;
 
+interface Props {
+  readonly value: string;
+  readonly label: string;
+  readonly placeholder: string;
+  readonly change: (text: string) => void;
+}
+
 /** A field for words; `change` is called once the reader stops typing. */
-export function TextFilter({ value, label, change }: { value: string; label: string; change: (text: string) => void }) {
+export function TextFilter({ value, label, placeholder, change }: Props) {
   const [text, setText] = useState(value);
   const told = useRef(value);
   // Back, or a link, has changed it meanwhile.
@@ -31,7 +37,7 @@ export function TextFilter({ value, label, change }: { value: string; label: str
       <input
         type="search"
         aria-label={label}
-        placeholder={t('filter.text')}
+        placeholder={placeholder}
         value={text}
         maxLength={200}
         onChange={(event) => setText(event.target.value)}

@@ -9,7 +9,7 @@ const drawings = {
 
 export function ViewSwitch({ search }: { search: ImageSearch }) {
   return (
-    <div className="view-switch" role="group" aria-label={t('view.label')}>
+    <fieldset className="view-switch" aria-label={t('view.label')}>
       {(['table', 'grid'] as const).map((name) => (
         <Link
           key={name}
@@ -25,6 +25,6 @@ export function ViewSwitch({ search }: { search: ImageSearch }) {
           </svg>
         </Link>
       ))}
-    </div>
+    </fieldset>
   );
 }

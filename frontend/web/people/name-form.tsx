@@ -1,4 +1,4 @@
-import { useId, useState } from 'react';
+import { useEffect, useId, useRef, useState } from 'react';
 import { describeError } from '../describe-error.ts';
 import { t } from '../texts.ts';
 
@@ -15,6 +15,9 @@ interface Props {
 export function NameForm({ value = '', action, isBusy, error, save, close }: Props) {
   const [name, setName] = useState(value);
   const id = useId();
+  const field = useRef<HTMLInputElement>(null);
+  // The dialog is there for this field.
+  useEffect(() => field.current?.select(), []);
   const trimmed = name.trim();
   return (
     <form
@@ -26,8 +29,8 @@ export function NameForm({ value = '', action, isBusy, error, save, close }: Pro
       <label className="visually-hidden" htmlFor={id}>
         {t('picker.label')}
       </label>
-      {/* biome-ignore lint/a11y/noAutofocus: the dialog is there for this field. */}
       <input
+        ref={field}
         id={id}
         className="field"
         value={name}
@@ -35,7 +38,6 @@ export function NameForm({ value = '', action, isBusy, error, save, close }: Pro
         autoComplete="off"
         placeholder={t('picker.label')}
         aria-describedby={error ? `${id}-error` : undefined}
-        autoFocus
         onChange={(event) => setName(event.target.value)}
       />
       {error && (

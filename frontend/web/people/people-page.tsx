@@ -35,7 +35,7 @@ export function PeoplePage() {
     <>
       <div className="page-title">
         <h1>{t('nav.people')}</h1>
-        <TextFilter value={q} label={t('filter.people')} change={changeText} />
+        <TextFilter value={q} placeholder={t('filter.name')} label={t('filter.people')} change={changeText} />
         <button type="button" className="button" data-kind="primary" onClick={() => setAdding(true)}>
           {t('people.add')}
         </button>

@@ -80,7 +80,6 @@ function Answer({ url, answer }: { url: string; answer: SearchAnswer | undefined
         <ol className="face-cards">
           {answer?.faces.map((face, index) => (
             <FoundFace
-              // biome-ignore lint/suspicious/noArrayIndexKey: faces of an answer have no ids, and never change places.
               key={index}
               face={face}
               number={index + 1}

@@ -18,7 +18,6 @@ export function SearchedPhoto({ url, answer, pointedAt, point }: Props) {
         <img src={url} alt={t('search.yours')} />
         {answer?.faces.map((face, index) => (
           <BoxButton
-            // biome-ignore lint/suspicious/noArrayIndexKey: faces of an answer have no ids, and never change places.
             key={index}
             box={face.box}
             person={face.person}

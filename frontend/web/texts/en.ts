@@ -83,6 +83,7 @@ export const en = {
     text: 'Name, folder, file…',
     textLabel: 'Filter by words of the path or of a name',
     people: 'Filter people by name',
+    name: 'Name…',
     removePerson: 'Only photos of {{name}}. Show everybody’s',
   },
   view: { label: 'View', table: 'Table', grid: 'Grid' },

@@ -77,6 +77,7 @@ export const zh: Partial<Record<keyof typeof en, unknown>> = {
     text: '姓名、文件夹、文件…',
     textLabel: '按路径或姓名中的词筛选',
     people: '按姓名筛选人物',
+    name: '姓名…',
     removePerson: '只显示 {{name}} 的照片。点击显示所有人的',
   },
   view: { label: '视图', table: '表格', grid: '网格' },

@@ -109,7 +109,7 @@ function ClusterFaces({ cluster, faces }: { cluster: Cluster; faces: readonly Cl
         ))}
       </ul>
       {selection.ids.size > 0 && (
-        <div className="action-bar" role="region" aria-label={t('select.region')}>
+        <section className="action-bar" aria-label={t('select.region')}>
           <p aria-live="polite">{t('select.count', { count: selection.ids.size })}</p>
           <button
             type="button"
@@ -123,7 +123,7 @@ function ClusterFaces({ cluster, faces }: { cluster: Cluster; faces: readonly Cl
           <button type="button" className="button" onClick={selection.clear}>
             {t('select.clear')}
           </button>
-        </div>
+        </section>
       )}
     </>
   );

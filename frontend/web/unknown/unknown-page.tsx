@@ -82,7 +82,7 @@ function ClusterCard({ cluster }: { cluster: Cluster }) {
         ))}
       </Link>
       <div className="cluster-line">
-        <strong>{t('unknown.size', { count: cluster.size })}</strong>
+        <strong className="cluster-size">{t('unknown.size', { count: cluster.size })}</strong>
         <button
           type="button"
           className="button"
