@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { BrowserContext, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { expect } from 'vitest';
+import { type Database, openDatabase } from '../lib/database.ts';
 import { samplePhoto } from './sample-photos.ts';
 import { createDatabase, createStreamName, natsUrl, type RunningService, startService } from './servers.ts';
 
@@ -19,7 +20,7 @@ export interface BrowserServices {
   readonly address: string;
   /** Of the API. */
   readonly api: string;
-  readonly photos: string;
+  readonly db: Database;
   /** Stops the receiver, and starts it again where it was. */
   stopReceiver(): Promise<void>;
   startReceiver(): Promise<void>;
@@ -32,6 +33,7 @@ export async function startBrowserServices(folder: string): Promise<BrowserServi
   const photos = join(folder, 'photos');
   await preparePhotos(folder, photos);
   const database = await createDatabase();
+  const db = openDatabase(database.url);
   const roots = { IMAGE_ROOTS: photos };
   const streams = { IMAGES_STREAM: createStreamName(), EVENTS_STREAM: createStreamName() };
   const shared = { MYSQL_URL: database.url, NATS_URL: natsUrl(), ...streams };
@@ -54,7 +56,7 @@ export async function startBrowserServices(folder: string): Promise<BrowserServi
   return {
     address: `http://127.0.0.1:${others[0]?.port}`,
     api,
-    photos,
+    db,
     stopReceiver: async () => void (await receiver.stop()),
     async startReceiver() {
       receiver = await startService('receiver', { ...receiverEnv, RECEIVER_PORT: String(receiver.port) });
@@ -66,6 +68,7 @@ export async function startBrowserServices(folder: string): Promise<BrowserServi
     },
     async stop() {
       await Promise.all([receiver, ...others].map((service) => service.stop()));
+      await db.close();
       await database.drop();
     },
   };

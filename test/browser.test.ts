@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectAccessible, inspectView } from './browser-checks.ts';
 import { type BrowserServices, collectComplaints, grace, startBrowserServices } from './browser-services.ts';
 import { findChromium } from './servers.ts';
+import { waitFor } from './wait-for.ts';
 
 const installed = await findChromium();
 
@@ -211,6 +212,40 @@ describe.skipIf('skip' in installed)('the images in a real browser', () => {
     await page.getByText('The receiver does not answer.').waitFor({ state: 'detached' });
     await services.post('again.jpg');
     await waitForStatus('again.jpg', 'Matched');
+  });
+
+  test('thousands of rows: a handful is drawn, the rest comes as it is scrolled to', async () => {
+    const count = 3_000;
+    const made = Array.from({ length: count }, (_, n) => [`album/${n}.jpg`, 'no_face', new Date()]);
+    await services.db.query('INSERT INTO images (path, status, finished_at) VALUES ?', [made]);
+    await page.goto(`${services.address}/?status=no_face`);
+    await rowOf(`album/${count - 1}.jpg`).waitFor();
+    await waitFor(
+      'the oldest row',
+      async () => {
+        await page.evaluate('scrollTo(0, document.documentElement.scrollHeight)');
+        expect(await rows().count()).toBeLessThan(60);
+        return (await rowOf('wall.png').count()) === 1;
+      },
+      60_000,
+    );
+    expect(await rowOf('wall.png').getAttribute('aria-rowindex')).toBe(String(count + 2));
+  });
+
+  test('what comes in while one reads waits, and nothing jumps', async () => {
+    await page.evaluate('scrollTo(0, 20000)');
+    const middle = () => page.evaluate('document.elementFromPoint(640, 400)?.closest("tr")?.dataset.image');
+    await waitFor('a row in the middle', middle);
+    const before = await middle();
+    await services.db.query("INSERT INTO images (path, status, finished_at) VALUES ('new.jpg', 'no_face', now(3))");
+    // Any event has the list look.
+    await services.post('strangers-grey.jpg');
+    const button = page.getByRole('button', { name: '1 newer' });
+    await button.waitFor();
+    expect(await middle()).toBe(before);
+    await button.click();
+    await rowOf('new.jpg').waitFor();
+    await button.waitFor({ state: 'detached' });
   });
 });
 

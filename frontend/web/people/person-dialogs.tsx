@@ -36,6 +36,7 @@ export function RenamePerson({ person, close }: Props) {
   );
 }
 
+/** In the page, not in a dialog: the browser's own dialogs let nothing outside of them be chosen, as suggestions are. */
 export function MergePerson({ person, close }: Props) {
   const refresh = useRefresh();
   const merging = useMutation({
@@ -48,36 +49,47 @@ export function MergePerson({ person, close }: Props) {
     onError: tellError,
   });
   return (
-    <ModalDialog title={t('person.mergeTitle', { name: person.name })} close={close}>
+    <section className="panel" aria-label={t('person.mergeTitle', { name: person.name })}>
+      <h2>{t('person.mergeTitle', { name: person.name })}</h2>
       <p>{t('person.mergeText', { name: person.name })}</p>
-      <PersonPicker
-        label={t('person.mergeWho')}
-        without={[person.id]}
-        knownOnly
-        action={t('person.merge')}
-        isBusy={merging.isPending}
-        choose={(choice, other) => {
-          if ('personId' in choice) merging.mutate({ id: choice.personId, other });
-        }}
-      />
-      <div className="dialog-actions">
+      <div className="panel-line">
+        <PersonPicker
+          label={t('person.mergeWho')}
+          without={[person.id]}
+          knownOnly
+          autoFocus
+          action={t('person.merge')}
+          isBusy={merging.isPending}
+          choose={(choice, other) => {
+            if ('personId' in choice) merging.mutate({ id: choice.personId, other });
+          }}
+        />
         <button type="button" className="button" onClick={close}>
           {t('dialog.cancel')}
         </button>
       </div>
-    </ModalDialog>
+    </section>
   );
 }
 
-export function ErasePerson({ person, close, onErased }: Props & { onErased: (receipt: Receipt) => void }) {
+interface EraseProps extends Props {
+  readonly onErasing: (isErasing: boolean) => void;
+  readonly onErased: (receipt: Receipt) => void;
+}
+
+export function ErasePerson({ person, close, onErasing, onErased }: EraseProps) {
   const refresh = useRefresh();
   const erasing = useMutation({
     mutationFn: () => erasePerson(person.id),
+    onMutate: () => onErasing(true),
     onSuccess: (receipt) => {
       onErased(receipt);
       refresh();
     },
-    onError: tellError,
+    onError: (error) => {
+      onErasing(false);
+      tellError(error);
+    },
   });
   return (
     <ConfirmDialog

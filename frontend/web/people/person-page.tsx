@@ -18,11 +18,13 @@ const route = getRouteApi('/people/$id');
 /** One person: the photos that show them, and what they are recognised by. */
 export function PersonPage() {
   const { id } = route.useParams();
+  const [isErasing, setErasing] = useState(false);
   const [receipt, setReceipt] = useState<Receipt | null>(null);
   const query = useQuery({
     queryKey: ['person', Number(id)],
     queryFn: ({ signal }) => fetchPerson(Number(id), signal),
-    enabled: receipt === null,
+    // Somebody who is being erased is not asked for: the answer may be that there is nobody.
+    enabled: !isErasing,
     refetchInterval: ({ state }) => (state.error ? 5_000 : 30_000),
   });
   const back = (
@@ -38,10 +40,21 @@ export function PersonPage() {
     const texts = { title: t('person.goneTitle'), text: t('person.gone') };
     return <GoneOrTrouble error={query.error} {...texts} back={back} retry={retry} />;
   }
-  return query.data ? <Person key={id} person={query.data} onErased={setReceipt} /> : <LoadingRows />;
+  return query.data ? (
+    <Person key={id} person={query.data} onErasing={setErasing} onErased={setReceipt} />
+  ) : (
+    <LoadingRows />
+  );
 }
 
-function Person({ person, onErased }: { person: PersonDetail; onErased: (receipt: Receipt) => void }) {
+interface Props {
+  readonly person: PersonDetail;
+  /** false: it has failed. */
+  readonly onErasing: (isErasing: boolean) => void;
+  readonly onErased: (receipt: Receipt) => void;
+}
+
+function Person({ person, onErasing, onErased }: Props) {
   const [dialog, setDialog] = useState<'rename' | 'merge' | 'erase' | null>(null);
   const close = () => setDialog(null);
   return (
@@ -71,11 +84,11 @@ function Person({ person, onErased }: { person: PersonDetail; onErased: (receipt
           </button>
         </div>
       </header>
+      {dialog === 'merge' && <MergePerson person={person} close={close} />}
       <PersonReferences person={person} />
       <PersonPhotos person={person} />
       {dialog === 'rename' && <RenamePerson person={person} close={close} />}
-      {dialog === 'merge' && <MergePerson person={person} close={close} />}
-      {dialog === 'erase' && <ErasePerson person={person} close={close} onErased={onErased} />}
+      {dialog === 'erase' && <ErasePerson person={person} close={close} onErasing={onErasing} onErased={onErased} />}
     </article>
   );
 }

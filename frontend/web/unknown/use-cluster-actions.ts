@@ -16,6 +16,7 @@ export function useClusterActions(id: number, onGone?: (personId: number | null)
       }));
       return { ...data, pages };
     });
+    for (const part of ['one', 'faces']) client.removeQueries({ queryKey: ['clusters', part, id] });
     for (const key of ['clusters', 'people', 'images']) void client.invalidateQueries({ queryKey: [key] });
   };
   const naming = useMutation({
