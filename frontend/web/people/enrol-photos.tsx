@@ -11,7 +11,13 @@ const askEveryMs = 700;
 /** Adds photos that a person is recognised by, and says what became of each. */
 export function EnrolPhotos({ person }: { person: PersonDetail }) {
   const [isForced, setForced] = useState(false);
-  const sending = useMutation({ mutationFn: (files: readonly File[]) => enrolPhotos(person.id, files, isForced) });
+  const sending = useMutation({
+    mutationFn: async (files: readonly File[]) => {
+      const { batch } = await enrolPhotos(person.id, files, isForced);
+      // In the order given; fewer where the same photo was there twice, and then nobody knows which is which.
+      return { id: batch.id, names: batch.total === files.length ? files.map(({ name }) => name) : [] };
+    },
+  });
   return (
     <>
       <DropZone
@@ -28,13 +34,14 @@ export function EnrolPhotos({ person }: { person: PersonDetail }) {
       <div role="status">
         {sending.isPending && <p className="follow-up">{t('person.sending')}</p>}
         {sending.error && <p className="reason">{describeError(sending.error)}</p>}
-        {sending.data && !sending.isPending && <EnrolProgress key={sending.data.batch.id} id={sending.data.batch.id} />}
+        {sending.data && !sending.isPending && <EnrolProgress key={sending.data.id} {...sending.data} />}
       </div>
     </>
   );
 }
 
-function EnrolProgress({ id }: { id: number }) {
+/** @param names of the files, as the reader knows them; empty: not known */
+function EnrolProgress({ id, names }: { id: number; names: readonly string[] }) {
   const client = useQueryClient();
   const { data: batch } = useQuery({
     queryKey: ['batch', id],
@@ -52,7 +59,9 @@ function EnrolProgress({ id }: { id: number }) {
     for (const key of ['people', 'person']) void client.invalidateQueries({ queryKey: [key] });
   }, [isDone, client]);
   if (!batch) return null;
-  const refused = photos?.photos.filter(({ reason }) => reason !== null) ?? [];
+  const refused = (photos?.photos ?? [])
+    .map((photo, index) => ({ ...photo, name: names[index] ?? splitPath(photo.path).file }))
+    .filter(({ reason }) => reason !== null);
   return (
     <>
       <p className="follow-up">
@@ -62,9 +71,9 @@ function EnrolProgress({ id }: { id: number }) {
       </p>
       {refused.length > 0 && (
         <ul className="refused" aria-label={t('person.refused')}>
-          {refused.map(({ id: photo, path, reason }) => (
+          {refused.map(({ id: photo, name, reason }) => (
             <li key={photo}>
-              {splitPath(path).file}: {reason && describeReason(reason)}
+              {name}: {reason && describeReason(reason)}
             </li>
           ))}
         </ul>
