@@ -17,11 +17,17 @@ const route = getRouteApi('/unknown/$id');
 /** All faces of one cluster: to name them, or to take out those of somebody else. */
 export function ClusterPage() {
   const { id } = route.useParams();
+  const navigate = useNavigate();
+  const actions = useClusterActions(Number(id), (personId) => {
+    if (personId === null) void navigate({ to: '/unknown' });
+    else void navigate({ to: '/people/$id', params: { id: String(personId) } });
+  });
   const query = useQuery({
     queryKey: ['clusters', 'one', Number(id)],
     queryFn: ({ signal }) => fetchCluster(Number(id), signal),
+    enabled: !actions.isLeaving,
   });
-  if (query.data && !query.error) return <ClusterView key={id} cluster={query.data} />;
+  if (query.data && !query.error) return <ClusterView key={id} cluster={query.data} actions={actions} />;
   if (!query.error) return <LoadingRows />;
   const back = (
     <Link className="button" to="/unknown">
@@ -35,13 +41,14 @@ export function ClusterPage() {
 
 type Faces = Awaited<ReturnType<typeof fetchClusterFaces>>;
 
-function ClusterView({ cluster }: { cluster: Cluster }) {
-  const navigate = useNavigate();
-  const { name, ignore, isBusy } = useClusterActions(cluster.id, (personId) => {
-    if (personId === null) void navigate({ to: '/unknown' });
-    else void navigate({ to: '/people/$id', params: { id: String(personId) } });
-  });
+interface Props {
+  readonly cluster: Cluster;
+  readonly actions: ReturnType<typeof useClusterActions>;
+}
+
+function ClusterView({ cluster, actions: { name, ignore, isBusy, isLeaving } }: Props) {
   const query = useInfiniteQuery<Faces, Error, InfiniteData<Faces>, readonly unknown[], string | undefined>({
+    enabled: !isLeaving,
     queryKey: ['clusters', 'faces', cluster.id],
     queryFn: ({ signal, pageParam }) => fetchClusterFaces(cluster.id, pageParam, signal),
     initialPageParam: undefined,

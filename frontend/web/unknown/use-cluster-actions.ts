@@ -16,7 +16,6 @@ export function useClusterActions(id: number, onGone?: (personId: number | null)
       }));
       return { ...data, pages };
     });
-    for (const part of ['one', 'faces']) client.removeQueries({ queryKey: ['clusters', part, id] });
     for (const key of ['clusters', 'people', 'images']) void client.invalidateQueries({ queryKey: [key] });
   };
   const naming = useMutation({
@@ -38,7 +37,13 @@ export function useClusterActions(id: number, onGone?: (personId: number | null)
   });
   return {
     isBusy: naming.isPending || ignoring.isPending,
+    /** From then on it is not asked for: the answer may be that there is none. */
+    isLeaving: isUnderWay(naming) || isUnderWay(ignoring),
     name: (choice: Choice) => naming.mutate(choice),
     ignore: (ignored: boolean) => ignoring.mutate(ignored),
   };
+}
+
+function isUnderWay({ isPending, isSuccess }: { isPending: boolean; isSuccess: boolean }): boolean {
+  return isPending || isSuccess;
 }
