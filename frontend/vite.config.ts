@@ -1,3 +1,5 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliCompress, gzip } from 'node:zlib';
 import react from '@vitejs/plugin-react';
@@ -21,19 +23,22 @@ export default defineConfig(({ mode }) => {
   };
 });
 
-/** Writes `x.js.br` and `x.js.gz` beside `x.js`: the server sends what the browser takes, and compresses nothing itself. */
+/**
+ * Writes `x.js.br` and `x.js.gz` beside `x.js`: the server sends what the browser takes, and compresses nothing itself.
+ * From the written files: in the bundle, until the very end, stand placeholders for what is loaded later.
+ */
 function precompress(): Plugin {
   return {
     name: 'precompress',
     apply: 'build',
-    enforce: 'post',
-    async generateBundle(_options, bundle) {
-      for (const output of Object.values(bundle)) {
-        if (!/\.(js|css|html|svg)$/.test(output.fileName)) continue;
-        const source = output.type === 'chunk' ? output.code : output.source;
+    async writeBundle({ dir }, bundle) {
+      if (dir === undefined) throw new Error('The build has no folder.');
+      for (const name of Object.keys(bundle)) {
+        if (!/\.(js|css|html|svg)$/.test(name)) continue;
+        const file = join(dir, name);
+        const source = await readFile(file);
         const [br, gz] = await Promise.all([promisify(brotliCompress)(source), promisify(gzip)(source)]);
-        this.emitFile({ type: 'asset', fileName: `${output.fileName}.br`, source: br });
-        this.emitFile({ type: 'asset', fileName: `${output.fileName}.gz`, source: gz });
+        await Promise.all([writeFile(`${file}.br`, br), writeFile(`${file}.gz`, gz)]);
       }
     },
   };

@@ -1,6 +1,8 @@
 import { useMutation } from '@tanstack/react-query';
 import { logOut } from './api.ts';
-import { loginUrl, useSession } from './use-session.ts';
+import { LogInLink } from './log-in-link.tsx';
+import { t } from './texts.ts';
+import { useSession } from './use-session.ts';
 
 /** Who is logged in, and the way out or in. Nothing where nobody need say who they are. */
 export function Account() {
@@ -15,18 +17,16 @@ export function Account() {
       <p className="account">
         <span title={session.caller.name}>{session.caller.name}</span>
         <button type="button" className="button" disabled={leaving.isPending} onClick={() => leaving.mutate()}>
-          {leaving.isError ? 'Try again to log out' : 'Log out'}
+          {leaving.isError ? t('account.logOutAgain') : t('account.logOut')}
         </button>
       </p>
     );
   }
-  // Who is not known finds the way in where the table would be.
+  // Who is not known finds the way in where the view would be.
   if (!session?.login || session.caller?.kind !== 'local') return null;
   return (
     <p className="account">
-      <a className="button" href={loginUrl(session.login)}>
-        Log in
-      </a>
+      <LogInLink login={session.login}>{t('account.logIn')}</LogInLink>
     </p>
   );
 }

@@ -1,6 +1,8 @@
-/**
- * The part of the receiver's HTTP API that the page uses. The page asks its own origin; frontend/app.ts forwards.
- */
+/** The part of the receiver's HTTP API that the page uses: images, their faces, and how many there are. */
+
+import { ApiError, getJson, send } from './request.ts';
+
+export { ApiError };
 
 export const imageStatuses = ['matched', 'unknown', 'no_face', 'unreadable', 'failed', 'pending'] as const;
 
@@ -38,8 +40,43 @@ export interface Face {
   readonly distance: number | null;
   /** The known photo that was nearest. */
   readonly referenceImage: string | null;
+  readonly decidedBy: 'gallery' | 'user';
+  /** The largest distance that counted as a match. */
+  readonly threshold: number | null;
+  /** Names the space of descriptors. */
+  readonly model: string | null;
+  readonly galleryRevision: number | null;
   /** null: nobody has judged it. */
-  readonly quality: { readonly reasons: readonly QualityReason[] } | null;
+  readonly quality: Quality | null;
+}
+
+export interface Quality {
+  /** The shorter side of the box, in pixels of the photo. */
+  readonly pixels: number;
+  readonly sharpness: number;
+  /** 0..1 */
+  readonly brightness: number;
+  /** Degrees. */
+  readonly yaw: number;
+  readonly pitch: number;
+  readonly roll: number;
+  readonly reasons: readonly QualityReason[];
+}
+
+export interface Candidate {
+  readonly person: Person;
+  readonly distance: number;
+  readonly similarity: number;
+}
+
+/** A face of one image that was asked for by itself. */
+export interface ExplainedFace extends Face {
+  /** Nearest first; null: decided before they were kept. */
+  readonly candidates: readonly Candidate[] | null;
+}
+
+export interface ExplainedImage extends Image {
+  readonly faces: readonly ExplainedFace[];
 }
 
 export interface Image {
@@ -89,32 +126,49 @@ export interface Session {
   readonly login: { readonly provider: string; readonly url: string } | null;
 }
 
-export interface ImageQuery {
+/** Which images are listed: all conditions together. */
+export interface ImageFilter {
   readonly status: ImageStatus | null;
+  /** An id: one of the faces is this person. */
+  readonly person: number | null;
+  /** Words of the path, or of somebody's name. */
+  readonly q: string;
+}
+
+export interface ImageQuery extends ImageFilter {
   readonly cursor?: string;
+  readonly limit?: number;
 }
 
-/** Rows in a page of the list. */
+/** Rows in the newest page of the list, and in one that is asked for again. */
 export const pageSize = 50;
+/** Rows in an older page, that somebody scrolls towards. */
+export const olderPageSize = 200;
 
-const requestTimeoutMs = 10_000;
-
-/** An answer that is an error, or no answer at all (then `code` is `unreachable`). */
-export class ApiError extends Error {
-  readonly code: string;
-
-  constructor(code: string, message: string, options?: { cause?: unknown }) {
-    super(message, options);
-    this.name = 'ApiError';
-    this.code = code;
-  }
-}
-
-export function fetchImages({ status, cursor }: ImageQuery, signal?: AbortSignal): Promise<ImagePage> {
-  const query = new URLSearchParams({ limit: String(pageSize) });
+export function fetchImages(
+  { status, person, q, cursor, limit }: ImageQuery,
+  signal?: AbortSignal,
+): Promise<ImagePage> {
+  const query = new URLSearchParams({ limit: String(limit ?? pageSize) });
   if (status) query.set('status', status);
+  if (person) query.set('person', String(person));
+  if (q) query.set('q', q);
   if (cursor) query.set('cursor', cursor);
   return getJson(`/v1/images?${query}`, signal);
+}
+
+export function fetchImage(id: number, signal?: AbortSignal): Promise<ExplainedImage> {
+  return getJson(`/v1/images/${id}`, signal);
+}
+
+/** @throws ApiError */
+export function deleteImage(id: number): Promise<null> {
+  return send('DELETE', `/v1/images/${id}`);
+}
+
+/** Has failed and unreadable photos looked at again; others are left as they are. */
+export function retryImages(ids: readonly number[]): Promise<{ retried: number }> {
+  return send('POST', '/v1/images/retry', { ids }, { timeoutMs: 60_000 });
 }
 
 export function fetchStats(signal?: AbortSignal): Promise<Stats> {
@@ -125,10 +179,8 @@ export function fetchSession(signal?: AbortSignal): Promise<Session> {
   return getJson('/v1/session', signal);
 }
 
-export async function logOut(): Promise<void> {
-  // The receiver believes a cookie only together with this header, which no page of another site can send.
-  const response = await fetch('/v1/logout', { method: 'POST', headers: { 'x-faceflow-page': '1' } });
-  if (!response.ok) throw await readError(response);
+export function logOut(): Promise<null> {
+  return send('POST', '/v1/logout');
 }
 
 /** Whether an answer was refused because nobody is known. */
@@ -142,19 +194,7 @@ export function photoUrl(imageId: number, width?: number): string {
   return width === undefined ? photo : `${photo}?width=${width}`;
 }
 
-async function getJson<T>(url: string, signal?: AbortSignal): Promise<T> {
-  const timeout = AbortSignal.timeout(requestTimeoutMs);
-  const response = await fetch(url, {
-    headers: { accept: 'application/json' },
-    signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-  }).catch((cause: unknown) => {
-    throw new ApiError('unreachable', 'Faceflow does not answer.', { cause });
-  });
-  if (!response.ok) throw await readError(response);
-  return (await response.json()) as T;
-}
-
-async function readError(response: Response): Promise<ApiError> {
-  const body = (await response.json().catch(() => null)) as { error?: { code?: string; message?: string } } | null;
-  return new ApiError(body?.error?.code ?? 'http_error', body?.error?.message ?? `HTTP status ${response.status}`);
+/** @param width pixels at most */
+export function cropUrl(faceId: number, width: number): string {
+  return `/v1/faces/${faceId}/crop?width=${width}`;
 }

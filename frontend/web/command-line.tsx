@@ -1,4 +1,5 @@
 import { useState } from 'react';
+import { t } from './texts.ts';
 
 /** A command to copy. */
 export function CommandLine({ command }: { command: string }) {
@@ -15,7 +16,7 @@ export function CommandLine({ command }: { command: string }) {
       <code>{command}</code>
       {canCopy && (
         <button type="button" className="button" onClick={() => void copy().catch(() => setCopied(false))}>
-          {copied ? 'Copied' : 'Copy'}
+          {copied ? t('command.copied') : t('command.copy')}
         </button>
       )}
     </div>

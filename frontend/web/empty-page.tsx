@@ -1,29 +1,31 @@
-import type { ImageStatus } from './api.ts';
+import { Link } from '@tanstack/react-router';
 import { CommandLine } from './command-line.tsx';
 import { FaceMark } from './face-mark.tsx';
-import { statusNames } from './format.ts';
+import type { ImageSearch } from './routes.tsx';
+import { t } from './texts.ts';
 
 export function EmptyPage() {
   return (
     <section className="empty">
       <FaceMark />
-      <h2>No photos yet</h2>
-      <p>
-        Post the path of a photo inside your image folder. It appears here by itself, with a name on each known face.
-      </p>
+      <h2>{t('empty.title')}</h2>
+      <p>{t('empty.text')}</p>
+      <Link className="button" data-kind="primary" to="/upload">
+        {t('empty.upload')}
+      </Link>
       <CommandLine command={`curl -d '{"path":"photo.jpg"}' ${location.origin}/image/post`} />
     </section>
   );
 }
 
-export function EmptyFilter({ status, showAll }: { status: ImageStatus; showAll: () => void }) {
+export function EmptyFilter({ search }: { search: ImageSearch }) {
   return (
     <section className="empty">
-      <h2>Nothing here</h2>
-      <p>No photo has the status “{statusNames[status]}” at the moment.</p>
-      <button type="button" className="button" onClick={showAll}>
-        Show all photos
-      </button>
+      <h2>{t('empty.filterTitle')}</h2>
+      <p>{t('empty.filterText')}</p>
+      <Link className="button" to="/" search={search.view ? { view: search.view } : {}}>
+        {t('empty.showAll')}
+      </Link>
     </section>
   );
 }

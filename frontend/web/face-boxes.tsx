@@ -1,6 +1,7 @@
 import type { Face } from './api.ts';
 import { placeFaceLabels } from './face-labels.ts';
-import { describeQuality, formatSimilarity } from './format.ts';
+import { describeQuality, formatList, formatSimilarity } from './format.ts';
+import { t } from './texts.ts';
 
 /** A box on each face and the name beside it, laid over the photo that the parent shows. The row says it in words. */
 export function FaceBoxes({ faces, ratio }: { faces: readonly Face[]; ratio: number }) {
@@ -42,8 +43,11 @@ export function FaceBoxes({ faces, ratio }: { faces: readonly Face[]; ratio: num
 
 function describeFace(face: Face): string {
   const { person, similarity } = face;
-  const likeness = person && similarity !== null ? `similarity ${formatSimilarity(similarity)}` : null;
-  return [person?.name ?? 'Unknown', likeness, describeQuality([face])].filter((part) => part !== null).join(', ');
+  const likeness =
+    person && similarity !== null ? t('face.similarity', { similarity: formatSimilarity(similarity) }) : null;
+  return formatList(
+    [person?.name ?? t('status.unknown'), likeness, describeQuality([face])].filter((part) => part !== null),
+  );
 }
 
 function percent(ratio: number): string {

@@ -80,6 +80,7 @@ function makeFace(left: number, top: number, name: string | null): Face {
     similarity: null,
     distance: null,
     referenceImage: null,
+    ...{ decidedBy: 'gallery', threshold: 0.55, model: 'm', galleryRevision: 1 },
     quality: null,
   };
 }

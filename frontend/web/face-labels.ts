@@ -1,4 +1,5 @@
 import type { BoundingBox, Face } from './api.ts';
+import { t } from './texts.ts';
 
 /** Where the name of a face stands on the photo: ratios 0..1 of the photo, as the boxes. */
 export interface FaceLabel {
@@ -45,7 +46,7 @@ export function placeFaceLabels(faces: readonly Face[], ratio: number): readonly
 
 /** A stranger is "?" and a person has initials where there is no room for more. */
 function shortenName(name: string | null, width: number): string {
-  if (name === null) return width < roomForWord ? '?' : 'Unknown';
+  if (name === null) return width < roomForWord ? '?' : t('status.unknown');
   if (width >= roomForName) return name;
   const words = name.split(/\s+/).filter((word) => word !== '');
   const ends = words.length > 1 ? [words[0], words.at(-1)] : words;

@@ -89,7 +89,8 @@ describe('what is wrong with a face', () => {
 function makeFace(id: number, name: string | null, similarity: number): Face {
   const box = { left: 0, top: 0, width: 0.1, height: 0.1 };
   const person = name === null ? null : { id, name };
-  return { id, box, confidence: 1, person, similarity, distance: 0.5, referenceImage: null, quality: null };
+  const why = { decidedBy: 'gallery', threshold: 0.55, model: 'm', galleryRevision: 1 } as const;
+  return { id, box, confidence: 1, person, similarity, distance: 0.5, referenceImage: null, ...why, quality: null };
 }
 
 function makeImage(faces: readonly Face[]): Image {

@@ -1,12 +1,23 @@
-import type { Face, Image, ImageStatus, QualityReason } from './api.ts';
+import type { Image, QualityReason } from './api.ts';
+import { t } from './texts.ts';
 
-// One language until the page speaks two: a browser set to another must not mix both in one line.
-const locale = 'en-GB';
+let locale = 'en-GB';
+let formats = makeFormats();
 
-const relativeTime = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'short' });
-const absoluteTime = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium' });
-const timeOfDay = new Intl.DateTimeFormat(locale, { timeStyle: 'short' });
-const wholeNumber = new Intl.NumberFormat(locale);
+function makeFormats() {
+  return {
+    relativeTime: new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'short' }),
+    absoluteTime: new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium' }),
+    timeOfDay: new Intl.DateTimeFormat(locale, { timeStyle: 'short' }),
+    wholeNumber: new Intl.NumberFormat(locale),
+  };
+}
+
+/** Numbers and times follow the language of the page, not the browser's: one line must not mix two. */
+export function setFormatLocale(name: string): void {
+  locale = name;
+  formats = makeFormats();
+}
 
 const minute = 60;
 const hour = 60 * minute;
@@ -25,17 +36,17 @@ export function formatRelativeTime(moment: number, now: number): string {
   // A server's clock a little ahead of the reader's must not announce the future.
   const age = Math.max(0, (now - moment) / 1000);
   const [unit, seconds] = units.find(([, length]) => age >= length) ?? ['second', 1];
-  return unit === 'second' ? 'just now' : relativeTime.format(-Math.floor(age / seconds), unit);
+  return unit === 'second' ? t('time.now') : formats.relativeTime.format(-Math.floor(age / seconds), unit);
 }
 
 /** In the reader's own time zone. */
 export function formatAbsoluteTime(moment: number): string {
-  return absoluteTime.format(moment);
+  return formats.absoluteTime.format(moment);
 }
 
 /** "14:05", in the reader's own time zone. */
 export function formatTimeOfDay(moment: number): string {
-  return timeOfDay.format(moment);
+  return formats.timeOfDay.format(moment);
 }
 
 /** @param milliseconds as "0.4 s", "12 s", "3 min" */
@@ -51,21 +62,8 @@ export function formatSimilarity(similarity: number): string {
 }
 
 export function formatCount(count: number): string {
-  return wholeNumber.format(count);
+  return formats.wholeNumber.format(count);
 }
-
-export function formatFaceCount(count: number): string {
-  return `${formatCount(count)} ${count === 1 ? 'face' : 'faces'}`;
-}
-
-export const statusNames: Readonly<Record<ImageStatus, string>> = {
-  matched: 'Matched',
-  unknown: 'Unknown',
-  no_face: 'No face',
-  unreadable: 'Unreadable',
-  failed: 'Failed',
-  pending: 'Pending',
-};
 
 /** `a/b/c.jpg` as `a/b/` and `c.jpg` */
 export function splitPath(path: string): { folder: string; file: string } {
@@ -83,23 +81,37 @@ export function summariseFaces(image: Image): { people: readonly string[]; unkno
   return { people: [...new Set([...best, ...names])], unknownFaces: image.faces.length - matched.length };
 }
 
-const qualityWords: Readonly<Record<QualityReason, string>> = {
-  SMALL_BOUNDING_BOX: 'small',
-  LOW_SHARPNESS: 'blurred',
-  LOW_BRIGHTNESS: 'dark',
-  EXTREME_POSE: 'turned away',
-  LOW_CONFIDENCE: 'hardly a face',
-};
-
 /** Why faces are hard to recognise, each reason once: "small, blurred"; null when they are not. */
-export function describeQuality(faces: readonly Face[]): string | null {
+export function describeQuality(
+  faces: readonly { quality: { reasons: readonly QualityReason[] } | null }[],
+): string | null {
   const reasons = new Set(faces.flatMap((face) => face.quality?.reasons ?? []));
-  return reasons.size > 0 ? [...reasons].map((reason) => qualityWords[reason]).join(', ') : null;
+  return reasons.size > 0 ? formatList([...reasons].map((reason) => t(`quality.${reason}`))) : null;
 }
 
 /** What a screen reader says for the photo. */
 export function describePhoto(image: Image): string {
   const { people, unknownFaces } = summariseFaces(image);
-  const who = unknownFaces > 0 ? [...people, `${formatCount(unknownFaces)} unknown`] : people;
-  return `${splitPath(image.path).file}: ${who.length > 0 ? who.join(', ') : statusNames[image.status].toLowerCase()}`;
+  const who = unknownFaces > 0 ? [...people, t('photo.unknown', { count: unknownFaces })] : people;
+  return t('photo.described', {
+    file: splitPath(image.path).file,
+    who: who.length > 0 ? formatList(who) : t(`status.${image.status}`).toLowerCase(),
+  });
+}
+
+export function formatList(parts: readonly string[]): string {
+  return parts.join(t('list.separator'));
+}
+
+/** @param distance Euclidean, between descriptors */
+export function formatDistance(distance: number): string {
+  return distance.toFixed(3);
+}
+
+/** @param bytes as "3.4 MB" */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const step = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
+  const value = bytes / 1000 ** step;
+  return `${value < 10 && step > 0 ? value.toFixed(1) : Math.round(value)} ${units[step]}`;
 }

@@ -1,13 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import type { Image, ImagePage, ImageStatus } from './api.ts';
+import type { Face, Image, ImagePage, ImageStatus } from './api.ts';
 import {
   appendOlder,
   emptyList,
   findStalePage,
   holdBackNewer,
   type ImageList,
+  markDirty,
+  markDirtyPerson,
   mergeNewest,
   refreshPage,
+  removeImage,
 } from './image-list.ts';
 
 describe('mergeNewest', () => {
@@ -91,6 +94,52 @@ describe('older pages', () => {
   });
 });
 
+describe('what events tell', () => {
+  const longList = () =>
+    appendOlder(appendOlder(makeList([9, 8]), 'c8', makePage([7, 6], 'c6')), 'c6', makePage([5, 4], 'c4'));
+
+  test('a page with an image that is not what it was is asked for again, once', () => {
+    let list = markDirty(longList(), [5]);
+    expect(findStalePage(list)).toBe('c6');
+    list = refreshPage(list, 'c6', makePage([5, 4], 'c4', 'no_face'));
+    expect(list.images.map(({ status }) => status)).toEqual([...Array(4).fill('unknown'), 'no_face', 'no_face']);
+    expect(findStalePage(list)).toBeNull();
+  });
+
+  test('the newest page is asked for anyway, and what is older than the list is not in it', () => {
+    expect(findStalePage(markDirty(longList(), [9, 8, 3, 2]))).toBeNull();
+    expect(markDirty(longList(), [3])).toEqual(longList());
+    expect(mergeNewest(markDirty(longList(), [9]), makePage([9, 8], 'c8')).dirty.size).toBe(0);
+  });
+
+  test('a page that is shorter than what was asked for before is gone on with', () => {
+    let list = appendOlder(makeList([9, 8]), 'c8', makePage([7, 6, 5, 4], 'c4'));
+    list = markDirty(list, [4]);
+    expect(findStalePage(list)).toBe('c8');
+    list = refreshPage(list, 'c8', makePage([7, 6], 'c6'));
+    expect(findStalePage(list)).toBe('c6');
+    list = refreshPage(list, 'c6', makePage([5, 4], 'c4'));
+    expect(findStalePage(list)).toBeNull();
+    expect(idsOf(list)).toEqual([9, 8, 7, 6, 5, 4]);
+  });
+
+  test('somebody with another name is read again wherever they are', () => {
+    const list = longList();
+    const ada = { ...makeFace(), person: { id: 3, name: 'Ada' } };
+    const images = list.images.map((image) => (image.id === 4 ? { ...image, faces: [ada] } : image));
+    expect([...markDirtyPerson({ ...list, images }, new Set([3])).dirty]).toEqual([4]);
+    expect(markDirtyPerson({ ...list, images }, new Set([8])).dirty.size).toBe(0);
+  });
+
+  test('a deleted image goes', () => {
+    expect(idsOf(removeImage(longList(), 7))).toEqual([9, 8, 6, 5, 4]);
+  });
+
+  test('a page in which nothing was found in time leaves the rows as they are', () => {
+    expect(idsOf(mergeNewest(longList(), { images: [], nextCursor: 'c2' }))).toEqual([9, 8, 7, 6, 5, 4]);
+  });
+});
+
 describe('holdBackNewer', () => {
   const images = makeList([5, 4, 3]).images;
 
@@ -120,6 +169,15 @@ function makeList(ids: readonly number[]): ImageList {
 
 function makePage(ids: readonly number[], nextCursor: string | null, status?: ImageStatus): ImagePage {
   return { images: ids.map((id) => makeImage(id, status)), nextCursor };
+}
+
+function makeFace(): Face {
+  return {
+    id: 1,
+    box: { left: 0, top: 0, width: 0.1, height: 0.1 },
+    ...{ confidence: 1, person: null, similarity: null, distance: null, referenceImage: null, quality: null },
+    ...{ decidedBy: 'gallery', threshold: null, model: null, galleryRevision: null },
+  };
 }
 
 function makeImage(id: number, status: ImageStatus = 'unknown'): Image {

@@ -17,9 +17,13 @@ export interface ImageList {
   readonly olderCursor: string | null;
   /** The pages that can be asked for again, newest first; the first one follows the newest page. */
   readonly marks: readonly PageMark[];
+  /** Ids of which an event has told that they are other than before, and that have not been read since. */
+  readonly dirty: ReadonlySet<number>;
 }
 
-export const emptyList: ImageList = { images: [], olderCursor: null, marks: [] };
+const none: ReadonlySet<number> = new Set();
+
+export const emptyList: ImageList = { images: [], olderCursor: null, marks: [], dirty: none };
 
 /**
  * Takes in the newest page. It decides about every id from its last row upwards, so that rows which no longer pass
@@ -29,14 +33,17 @@ export const emptyList: ImageList = { images: [], olderCursor: null, marks: [] }
 export function mergeNewest(list: ImageList, page: ImagePage): ImageList {
   const lastId = page.images.at(-1)?.id;
   const newestHeld = list.images[0]?.id;
+  // Nothing was found in the time that a page may take: that says nothing about the rows that are held.
+  if (lastId === undefined && page.nextCursor !== null && newestHeld !== undefined) return list;
   const fresh = keepEqualRows(list, page.images);
   const mark = markOf(page);
   if (lastId === undefined || !mark || newestHeld === undefined || lastId > newestHeld) {
-    return { images: fresh, olderCursor: page.nextCursor, marks: mark ? [mark] : [] };
+    return { images: fresh, olderCursor: page.nextCursor, marks: mark ? [mark] : [], dirty: none };
   }
   const older = list.images.filter((image) => image.id < lastId);
-  if (older.length === 0) return { images: fresh, olderCursor: page.nextCursor, marks: [mark] };
-  return { ...list, images: [...fresh, ...older], marks: addMark(list.marks.slice(1), mark) };
+  if (older.length === 0) return { images: fresh, olderCursor: page.nextCursor, marks: [mark], dirty: none };
+  const dirty = keepDirty(list, (id) => id < lastId);
+  return { ...list, images: [...fresh, ...older], marks: addMark(list.marks.slice(1), mark), dirty };
 }
 
 /** Puts the page behind `cursor` at the end, unless the list has moved on since it was asked for. */
@@ -47,16 +54,44 @@ export function appendOlder(list: ImageList, cursor: string, page: ImagePage): I
     images: [...list.images, ...page.images],
     olderCursor: page.nextCursor,
     marks: mark ? addMark(list.marks, mark) : list.marks,
+    dirty: list.dirty,
   };
 }
 
-/** The page to ask for again because a row in it, out of reach of the newest page, waits for its result. */
+/**
+ * The page to ask for again because something in it, out of reach of the newest page, is not what it was, or waits for its
+ * result.
+ */
 export function findStalePage(list: ImageList): string | null {
   const newestPageEnd = list.marks[0]?.belowId;
   if (newestPageEnd === undefined) return null;
+  const pageOf = (id: number) => list.marks.findLast((mark) => mark.belowId > id)?.cursor ?? null;
+  for (const id of list.dirty) if (id < newestPageEnd) return pageOf(id);
   // Oldest first, as the processor works: what is finished here lets the next page have its turn.
   const waiting = list.images.findLast((image) => image.status === 'pending' && image.id < newestPageEnd);
-  return waiting ? (list.marks.findLast((mark) => mark.belowId > waiting.id)?.cursor ?? null) : null;
+  return waiting ? pageOf(waiting.id) : null;
+}
+
+/** Remembers that images are other than before, until they are read again. */
+export function markDirty(list: ImageList, ids: Iterable<number>): ImageList {
+  const lowest = lowestHeld(list);
+  const dirty = new Set([...list.dirty, ...[...ids].filter((id) => id >= lowest)]);
+  return dirty.size === list.dirty.size ? list : { ...list, dirty };
+}
+
+/** As `markDirty`, for every image that shows one of these people: they may have another name now. */
+export function markDirtyPerson(list: ImageList, people: ReadonlySet<number>): ImageList {
+  if (people.size === 0) return list;
+  const shown = list.images.filter(({ faces }) => faces.some(({ person }) => person !== null && people.has(person.id)));
+  return markDirty(
+    list,
+    shown.map(({ id }) => id),
+  );
+}
+
+export function removeImage(list: ImageList, id: number): ImageList {
+  const images = list.images.filter((image) => image.id !== id);
+  return images.length === list.images.length ? list : { ...list, images };
 }
 
 /** Takes in a page that was asked for again; it decides about the ids that it spans. */
@@ -76,6 +111,7 @@ export function refreshPage(list: ImageList, cursor: string, page: ImagePage): I
     images,
     olderCursor: reachesEnd ? page.nextCursor : list.olderCursor,
     marks: mark ? addMark(list.marks, mark) : list.marks,
+    dirty: keepDirty(list, (id) => id >= belowId || id < lastId),
   };
 }
 
@@ -101,6 +137,15 @@ export function holdBackNewer(
 function markOf(page: ImagePage): PageMark | null {
   const last = page.images.at(-1);
   return last && page.nextCursor !== null ? { cursor: page.nextCursor, belowId: last.id } : null;
+}
+
+/** What is older than this id is not in the list, and no page of it has been asked for. */
+function lowestHeld(list: ImageList): number {
+  return list.olderCursor === null ? 0 : (list.images.at(-1)?.id ?? 0);
+}
+
+function keepDirty(list: ImageList, keep: (id: number) => boolean): ReadonlySet<number> {
+  return list.dirty.size === 0 ? list.dirty : new Set([...list.dirty].filter(keep));
 }
 
 function addMark(marks: readonly PageMark[], mark: PageMark): readonly PageMark[] {

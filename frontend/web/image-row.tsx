@@ -6,16 +6,41 @@ import type { Image } from './api.ts';
 import { splitPath } from './format.ts';
 import { Moment } from './moment.tsx';
 import { PhotoThumbnail } from './photo-thumbnail.tsx';
+import type { ImageSearch } from './routes.tsx';
+import { SelectBox } from './select-box.tsx';
 import { Similarity } from './similarity.tsx';
 import { StatusBadge } from './status-badge.tsx';
 import { WhoIsThere } from './who-is-there.tsx';
 
-export const ImageRow = memo(function ImageRow({ image, isNew }: { image: Image; isNew: boolean }) {
+interface Props {
+  readonly image: Image;
+  /** In the whole table, the head's row is 1. */
+  readonly rowIndex: number;
+  readonly isNew: boolean;
+  readonly search: ImageSearch;
+  readonly isSelected: boolean;
+  /** null: rows cannot be chosen. */
+  readonly toggle: ((id: number, upTo: boolean) => void) | null;
+}
+
+export const ImageRow = memo(function ImageRow({ image, rowIndex, isNew, search, isSelected, toggle }: Props) {
   const { folder, file } = splitPath(image.path);
   return (
-    <tr role="row" data-image={image.id} data-status={image.status} data-new={isNew}>
+    <tr
+      role="row"
+      aria-rowindex={rowIndex}
+      data-image={image.id}
+      data-status={image.status}
+      data-new={isNew}
+      data-selected={isSelected}
+    >
+      {toggle && (
+        <td role="cell" className="select-cell">
+          <SelectBox id={image.id} name={file} isSelected={isSelected} toggle={toggle} />
+        </td>
+      )}
       <td role="cell" className="photo-cell">
-        <PhotoThumbnail image={image} />
+        <PhotoThumbnail image={image} search={search} />
       </td>
       <td role="cell" className="person-cell">
         <WhoIsThere image={image} />
@@ -35,7 +60,7 @@ export const ImageRow = memo(function ImageRow({ image, isNew }: { image: Image;
         <StatusBadge status={image.status} />
       </td>
       <td role="cell" className="similarity-cell">
-        <Similarity image={image} />
+        <Similarity similarity={image.similarity} />
       </td>
       <td role="cell" className="time-cell">
         <Moment image={image} />

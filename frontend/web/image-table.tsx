@@ -1,28 +1,87 @@
 // biome-ignore-all lint/a11y/noRedundantRoles: on a phone CSS lays the rows out as cards, and an element that is no
 // longer displayed as a table loses its meaning in some browsers; the roles keep it.
 
-import { useState } from 'react';
+import { type RefObject, useRef, useState } from 'react';
 import type { Image } from './api.ts';
 import { ImageRow } from './image-row.tsx';
+import type { ImageSearch } from './routes.tsx';
+import { t } from './texts.ts';
+import { useLines } from './use-lines.ts';
+import { useReach } from './use-reach.ts';
+import type { Selection } from './use-selection.ts';
+import { pixelsPerRem, useMedia, useWidth } from './use-width.ts';
 
-export function ImageTable({ images }: { images: readonly Image[] }) {
+export interface ShownImages {
+  readonly images: readonly Image[];
+  /** Whether there are older ones that are not held. */
+  readonly goesOn: boolean;
+  readonly search: ImageSearch;
+  /** null: nothing can be chosen. */
+  readonly selection: Selection | null;
+  /** Called with the index of the last row that is drawn. */
+  readonly onReach: (index: number) => void;
+}
+
+/** In rem, as in table.css and cards.css. */
+const rowHeight = { table: 9.5, wide: 12.25, card: 10.5 };
+const cardGap = 0.75;
+const narrowestCard = 22;
+
+const columnNames = ['photo', 'person', 'path', 'status', 'similarity', 'added'] as const;
+
+export function ImageTable({ images, goesOn, search, selection, onReach }: ShownImages) {
   const [newestAtFirst] = useState(images[0]?.id ?? 0);
+  const list = useRef<HTMLDivElement>(null);
+  const { columns, lineHeight } = useTableMeasures(list);
+  const { from, to, before, after } = useLines(list, { count: images.length, columns, lineHeight });
+  useReach(to, onReach);
   return (
-    <table className="images" role="table" aria-label="Photos, newest first">
-      <thead role="rowgroup">
-        <tr role="row">
-          {['Photo', 'Person', 'Path', 'Status', 'Similarity', 'Added'].map((name) => (
-            <th key={name} role="columnheader" scope="col" data-column={name.toLowerCase()}>
-              {name}
-            </th>
+    <div ref={list} style={{ paddingTop: before, paddingBottom: after }}>
+      <table
+        className="images"
+        role="table"
+        aria-label={t('images.table')}
+        aria-rowcount={goesOn ? -1 : images.length + 1}
+        style={{ '--columns': columns }}
+      >
+        <thead role="rowgroup">
+          <tr role="row" aria-rowindex={1}>
+            {selection && (
+              <th role="columnheader" scope="col" data-column="select">
+                <span className="visually-hidden">{t('column.select')}</span>
+              </th>
+            )}
+            {columnNames.map((name) => (
+              <th key={name} role="columnheader" scope="col" data-column={name}>
+                {t(`column.${name}`)}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody role="rowgroup">
+          {images.slice(from, to).map((image, place) => (
+            <ImageRow
+              key={image.id}
+              image={image}
+              rowIndex={from + place + 2}
+              isNew={image.id > newestAtFirst}
+              search={search}
+              isSelected={selection?.ids.has(image.id) ?? false}
+              toggle={selection?.toggle ?? null}
+            />
           ))}
-        </tr>
-      </thead>
-      <tbody role="rowgroup">
-        {images.map((image) => (
-          <ImageRow key={image.id} image={image} isNew={image.id > newestAtFirst} />
-        ))}
-      </tbody>
-    </table>
+        </tbody>
+      </table>
+    </div>
   );
+}
+
+function useTableMeasures(list: RefObject<HTMLElement | null>): { columns: number; lineHeight: number } {
+  const isCards = useMedia('(max-width: 54rem)');
+  const isWide = useMedia('(min-width: 100rem)');
+  const width = useWidth(list);
+  const rem = pixelsPerRem();
+  if (!isCards) return { columns: 1, lineHeight: rowHeight[isWide ? 'wide' : 'table'] * rem };
+  const columns = Math.max(1, Math.floor((width + cardGap * rem) / ((narrowestCard + cardGap) * rem)));
+  return { columns, lineHeight: (rowHeight.card + cardGap) * rem };
 }

@@ -1,39 +1,74 @@
+import { Link } from '@tanstack/react-router';
 import { Account } from './account.tsx';
 import type { Stats } from './api.ts';
 import { FaceMark } from './face-mark.tsx';
-import { formatCount } from './format.ts';
+import { t } from './texts.ts';
 
-export function PageHeader({ stats, reachable }: { stats: Stats | undefined; reachable: boolean }) {
+interface ActivityProps {
+  readonly stats: Stats | undefined;
+  readonly reachable: boolean;
+}
+
+/** @param activity null: for somebody who may see nothing; then there is no way to the views either. */
+export function PageHeader({ activity }: { activity: ActivityProps | null }) {
   return (
     <header className="page-header">
-      <a className="wordmark" href="/">
+      <Link className="wordmark" to="/">
         <FaceMark />
         Faceflow
-      </a>
-      <Activity stats={stats} reachable={reachable} />
-      <Account />
+      </Link>
+      {activity && (
+        <>
+          <Views />
+          <Activity {...activity} />
+          <Account />
+        </>
+      )}
     </header>
   );
 }
 
-function Activity({ stats, reachable }: { stats: Stats | undefined; reachable: boolean }) {
+const views = [
+  { to: '/', text: 'nav.images', isExact: true },
+  { to: '/people', text: 'nav.people', isExact: false },
+  { to: '/unknown', text: 'nav.unknown', isExact: false },
+  { to: '/search', text: 'nav.search', isExact: true },
+  { to: '/upload', text: 'nav.upload', isExact: true },
+] as const;
+
+function Views() {
+  return (
+    <nav className="views" aria-label={t('nav.views')}>
+      <ul>
+        {views.map(({ to, text, isExact }) => (
+          <li key={to}>
+            <Link to={to} activeOptions={{ exact: isExact, includeSearch: false }}>
+              {t(text)}
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  );
+}
+
+function Activity({ stats, reachable }: ActivityProps) {
   if (!stats) return null;
   const { state, text } = describeActivity(stats, reachable);
   return (
     <p className="activity" data-state={state}>
       <span className="activity-dot" aria-hidden="true" />
-      {text}
+      <span>{text}</span>
     </p>
   );
 }
 
 function describeActivity(stats: Stats, reachable: boolean) {
   const pending = stats.images.pending ?? 0;
-  if (!reachable) return { state: 'trouble', text: 'Not connected' };
-  if (stats.queue === null) return { state: 'trouble', text: 'Queue unavailable, photos wait' };
-  if (stats.processing?.state === 'paused') return { state: 'trouble', text: 'Paused' };
-  if (pending > 0 && stats.processing?.state === 'stopped') return { state: 'trouble', text: 'Nobody looks at photos' };
-  if (pending > 0)
-    return { state: 'busy', text: `Looking at ${formatCount(pending)} ${pending === 1 ? 'photo' : 'photos'}` };
-  return { state: 'idle', text: 'Up to date' };
+  if (!reachable) return { state: 'trouble', text: t('activity.away') };
+  if (stats.queue === null) return { state: 'trouble', text: t('activity.noQueue') };
+  if (stats.processing?.state === 'paused') return { state: 'trouble', text: t('activity.paused') };
+  if (pending > 0 && stats.processing?.state === 'stopped') return { state: 'trouble', text: t('activity.stopped') };
+  if (pending > 0) return { state: 'busy', text: t('activity.busy', { count: pending }) };
+  return { state: 'idle', text: t('activity.idle') };
 }

@@ -1,11 +1,11 @@
 import type { Processing } from './api.ts';
-import { formatCount, formatTimeOfDay } from './format.ts';
+import { formatTimeOfDay } from './format.ts';
+import { t } from './texts.ts';
 
 /** Nothing is looked at for now: since when, why, and when it is tried again. */
 export function PausedBanner({ processing, pending }: { processing: Processing | undefined; pending: number }) {
   if (processing?.state !== 'paused') return null;
   const { unavailableSince, nextAttemptInSeconds } = processing;
-  const since = unavailableSince === null ? '' : ` since ${formatTimeOfDay(Date.parse(unavailableSince))}`;
   return (
     <div className="banner">
       <svg viewBox="0 0 24 24" aria-hidden="true">
@@ -13,9 +13,13 @@ export function PausedBanner({ processing, pending }: { processing: Processing |
       </svg>
       <p>
         {/* The countdown is outside: nobody wants to hear every second of it. */}
-        <strong role="status">{`Paused: the recognizer is unavailable${since}.`}</strong>{' '}
-        {nextAttemptInSeconds !== null && `Next try in ${formatCount(nextAttemptInSeconds)} s. `}
-        {pending > 0 && `${formatCount(pending)} ${pending === 1 ? 'photo waits' : 'photos wait'}; none is lost.`}
+        <strong role="status">
+          {unavailableSince === null
+            ? t('paused.title')
+            : t('paused.since', { time: formatTimeOfDay(Date.parse(unavailableSince)) })}
+        </strong>{' '}
+        {nextAttemptInSeconds !== null && `${t('paused.next', { count: nextAttemptInSeconds })} `}
+        {pending > 0 && t('paused.waiting', { count: pending })}
       </p>
     </div>
   );

@@ -1,31 +1,34 @@
+import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { type Image, photoUrl } from './api.ts';
 import { FaceBoxes } from './face-boxes.tsx';
-import { describePhoto, splitPath } from './format.ts';
+import { describePhoto } from './format.ts';
 import { PhotoPlaceholder } from './photo-placeholder.tsx';
+import type { ImageSearch } from './routes.tsx';
+import { t } from './texts.ts';
 
 /** Pixels: twice what the table shows, for dense screens. */
 const thumbnailWidth = 320;
 
-export function PhotoThumbnail({ image }: { image: Image }) {
+/** A photo that leads to the page about it; `search` leads back from there. */
+export function PhotoThumbnail({ image, search }: { image: Image; search: ImageSearch }) {
   const [missing, setMissing] = useState(false);
   const { width, height } = image;
   // Only what the recognizer could read is asked for: the rest would answer with an error.
-  if (width === null || height === null || image.status === 'unreadable' || missing) {
-    return <PhotoPlaceholder status={image.status} />;
+  const isShown = width !== null && height !== null && image.status !== 'unreadable' && !missing;
+  const target = { to: '/images/$id', params: { id: String(image.id) }, search } as const;
+  if (!isShown) {
+    return (
+      <Link {...target} className="photo-link" aria-label={describePhoto(image)}>
+        <PhotoPlaceholder status={image.status} />
+      </Link>
+    );
   }
   return (
-    <a
-      className="photo"
-      href={photoUrl(image.id)}
-      target="_blank"
-      rel="noopener"
-      title={`Open ${splitPath(image.path).file} at full size`}
-      style={{ '--ratio': width / height }}
-    >
+    <Link {...target} className="photo" title={t('photo.open')} style={{ '--ratio': width / height }}>
       <img
         src={photoUrl(image.id, thumbnailWidth)}
-        alt={`${describePhoto(image)}. Opens at full size in a new tab`}
+        alt={describePhoto(image)}
         width={width}
         height={height}
         loading="lazy"
@@ -33,6 +36,6 @@ export function PhotoThumbnail({ image }: { image: Image }) {
         onError={() => setMissing(true)}
       />
       <FaceBoxes faces={image.faces} ratio={width / height} />
-    </a>
+    </Link>
   );
 }

@@ -1,10 +1,8 @@
-import type { Image } from './api.ts';
 import { formatSimilarity } from './format.ts';
+import { t } from './texts.ts';
 
-const explanation =
-  'How alike this face and the nearest known photo are. At the default threshold it is 50 %. It is not the probability that the name is right.';
-
-export function Similarity({ image: { similarity } }: { image: Image }) {
+/** @param similarity 0..1, or null where nobody matched */
+export function Similarity({ similarity }: { similarity: number | null }) {
   if (similarity === null) {
     return (
       <span className="nothing" aria-hidden="true">
@@ -13,7 +11,7 @@ export function Similarity({ image: { similarity } }: { image: Image }) {
     );
   }
   return (
-    <span className="similarity" title={explanation}>
+    <span className="similarity" title={t('similarity.explained')}>
       <span className="similarity-bar" aria-hidden="true">
         <span style={{ width: `${similarity * 100}%` }} />
       </span>

@@ -1,10 +1,10 @@
 import type { ImageStatus } from './api.ts';
-import { statusNames } from './format.ts';
+import { t } from './texts.ts';
 
 export function StatusBadge({ status }: { status: ImageStatus }) {
   return (
     <span className="badge" data-status={status}>
-      {statusNames[status]}
+      {t(`status.${status}`)}
     </span>
   );
 }

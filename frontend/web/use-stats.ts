@@ -1,15 +1,24 @@
 import { useQuery } from '@tanstack/react-query';
-import { fetchStats, imageStatuses, type Stats } from './api.ts';
+import { fetchStats, imageStatuses, isNotLoggedIn, type Stats } from './api.ts';
+import { isLive } from './live.ts';
 import { pollInterval } from './use-images.ts';
 
-/** How many images there are of each status, kept up to date. */
-export function useStats(): Stats | undefined {
+export const statsKey = ['stats'] as const;
+
+/** How many images there are of each status, kept up to date; `error` while the receiver does not say. */
+export function useStats(): { stats: Stats | undefined; error: Error | null } {
   const query = useQuery({
-    queryKey: ['stats'],
+    queryKey: statsKey,
     queryFn: ({ signal }) => fetchStats(signal),
-    refetchInterval: ({ state }) => (state.data?.images.pending ? pollInterval.busy : pollInterval.idle),
+    refetchInterval: ({ state: { data, error } }) => {
+      // Nobody logs in within a second.
+      if (isNotLoggedIn(error)) return pollInterval.idle;
+      // While paused there is a countdown to be told.
+      if (data?.images.pending || data?.processing?.state === 'paused' || error) return pollInterval.busy;
+      return isLive() ? pollInterval.live : pollInterval.idle;
+    },
   });
-  return query.data;
+  return { stats: query.data, error: query.error };
 }
 
 export function countAll(stats: Stats): number {

@@ -1,0 +1,127 @@
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  type RouteComponent,
+} from '@tanstack/react-router';
+import { type ImageFilter, type ImageStatus, imageStatuses } from './api.ts';
+import { ImagesPage } from './images-page.tsx';
+import { NotFoundPage } from './not-found-page.tsx';
+import { Shell } from './shell.tsx';
+
+/** What the address bar holds of a view of the images. */
+export interface ImageSearch {
+  readonly status?: ImageStatus;
+  readonly person?: number;
+  readonly q?: string;
+  readonly view?: 'grid';
+}
+
+/** For links that differ in their conditions only: current is the one whose conditions are those of the view. */
+export const exactView = { exact: true, includeSearch: true } as const;
+
+/** The same view with another condition; undefined: without it. */
+export function withSearch(
+  search: ImageSearch,
+  change: { [Key in keyof ImageSearch]: ImageSearch[Key] | undefined },
+): ImageSearch {
+  const entries = Object.entries({ ...search, ...change }).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as ImageSearch;
+}
+
+export function toFilter({ status, person, q }: ImageSearch): ImageFilter {
+  return { status: status ?? null, person: person ?? null, q: q ?? '' };
+}
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFoundPage });
+
+const images = createRoute({
+  getParentRoute: () => root,
+  path: '/',
+  validateSearch: readImageSearch,
+  component: ImagesPage,
+});
+
+const routeTree = root.addChildren([
+  images,
+  createRoute({
+    getParentRoute: () => root,
+    path: '/images/$id',
+    validateSearch: readImageSearch,
+    component: page(() => import('./photo/photo-page.tsx'), 'PhotoPage'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/people',
+    validateSearch: (search: Record<string, unknown>): { q?: string } => readText(search),
+    component: page(() => import('./people/people-page.tsx'), 'PeoplePage'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/people/$id',
+    component: page(() => import('./people/person-page.tsx'), 'PersonPage'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/unknown',
+    validateSearch: (search: Record<string, unknown>): { ignored?: true } =>
+      search.ignored === true || search.ignored === 'true' ? { ignored: true } : {},
+    component: page(() => import('./unknown/unknown-page.tsx'), 'UnknownPage'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/unknown/$id',
+    component: page(() => import('./unknown/cluster-page.tsx'), 'ClusterPage'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/search',
+    component: page(() => import('./search/search-page.tsx'), 'SearchPage'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/upload',
+    component: page(() => import('./upload/upload-page.tsx'), 'UploadPage'),
+  }),
+]);
+
+export const router = createRouter({
+  routeTree,
+  defaultPreload: 'intent',
+  scrollRestoration: true,
+  // Queries keep what was fetched; the router holds nothing.
+  defaultPreloadStaleTime: 0,
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}
+
+/** A view whose script is fetched when it is opened, or about to be. */
+function page<Module extends Record<string, unknown>, Name extends keyof Module & string>(
+  load: () => Promise<Module>,
+  name: Name,
+): RouteComponent {
+  return lazyRouteComponent(load, name) as RouteComponent;
+}
+
+/** Whatever somebody types into the address bar: what is not understood is left out. */
+function readImageSearch(search: Record<string, unknown>): ImageSearch {
+  const status = imageStatuses.find((known) => known === search.status);
+  const person = Number(search.person);
+  return {
+    ...(status === undefined ? {} : { status }),
+    ...(Number.isSafeInteger(person) && person > 0 ? { person } : {}),
+    ...readText(search),
+    ...(search.view === 'grid' ? { view: 'grid' as const } : {}),
+  };
+}
+
+/** The router reads `q=2024` as a number. */
+function readText({ q }: Record<string, unknown>): { q?: string } {
+  const text = typeof q === 'string' || typeof q === 'number' ? String(q).slice(0, 200) : '';
+  return text === '' ? {} : { q: text };
+}

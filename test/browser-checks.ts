@@ -1,0 +1,57 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { expect } from 'vitest';
+import { screenshots } from './browser-services.ts';
+
+const axeFile = createRequire(import.meta.url).resolve('axe-core');
+const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+type Theme = 'light' | 'dark';
+const sizes = { phone: [390, 844], desk: [1280, 720], wide: [1920, 1080] } as const;
+/** Layout is the same in both themes: each size in one of them, unless somebody wants to see all (SCREENSHOTS=all). */
+const usual: readonly (readonly [keyof typeof sizes, Theme])[] = [
+  ['wide', 'light'],
+  ['phone', 'dark'],
+  ['desk', 'light'],
+];
+const all = (['light', 'dark'] as const).flatMap((theme) =>
+  (['wide', 'phone', 'desk'] as const).map((size) => [size, theme] as const),
+);
+
+/** No violation of WCAG 2.2 AA that axe-core can find in what is shown now. */
+export async function expectAccessible(page: Page, view: string): Promise<void> {
+  await expectNoViolation(page, view, { type: 'tag', values: rules });
+}
+
+/** Pictures of a view on a phone, a desk and a wide screen; nothing overflows, and axe has nothing to say in both themes. */
+export async function inspectView(page: Page, view: string): Promise<void> {
+  await mkdir(screenshots, { recursive: true });
+  const before = page.viewportSize() ?? { width: 1280, height: 800 };
+  for (const [size, colorScheme] of process.env.SCREENSHOTS === 'all' ? all : usual) {
+    const [width, height] = sizes[size];
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height });
+    // Two frames: the layout follows the width in the next one.
+    await page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
+    await page.screenshot({ path: join(screenshots, `${view}-${width}-${colorScheme}.png`) });
+    const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+    expect(overflow, `${view} at ${width}`).toBeLessThanOrEqual(0);
+  }
+  await page.setViewportSize(before);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await expectNoViolation(page, `${view}, dark`, { type: 'rule', values: ['color-contrast'] });
+  await page.emulateMedia({ colorScheme: 'light' });
+  await expectAccessible(page, `${view}, light`);
+}
+
+async function expectNoViolation(page: Page, view: string, runOnly: { type: string; values: string[] }): Promise<void> {
+  // As a debugger does: the page's own policy allows no script but its own.
+  await page.evaluate(await readFile(axeFile, 'utf8'));
+  const found = (await page.evaluate(
+    `axe.run(document, { runOnly: ${JSON.stringify(runOnly)} }).then(({ violations }) =>
+      violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html.slice(0, 160)).join(' | ')))`,
+  )) as string[];
+  expect(found, `axe on ${view}`).toEqual([]);
+}
