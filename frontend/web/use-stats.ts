@@ -1,6 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
 import { fetchStats, imageStatuses, type Stats } from './api.ts';
-import { isLive } from './live.ts';
 import { pollInterval } from './use-images.ts';
 
 /** How many images there are of each status, kept up to date; `error` while the receiver does not say. */
@@ -8,10 +7,8 @@ export function useStats(): { stats: Stats | undefined; error: Error | null } {
   const query = useQuery({
     queryKey: ['stats'],
     queryFn: ({ signal }) => fetchStats(signal),
-    refetchInterval: ({ state }) => {
-      if (state.data?.images.pending || state.error) return pollInterval.busy;
-      return isLive() ? pollInterval.live : pollInterval.idle;
-    },
+    // Also while events come in: a count that was given again is some seconds older than the event that it follows.
+    refetchInterval: ({ state }) => (state.data?.images.pending || state.error ? pollInterval.busy : pollInterval.idle),
   });
   return { stats: query.data, error: query.error };
 }
