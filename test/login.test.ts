@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { chooseFreePort } from '../cli/free-port.ts';
 import { openApiKeys } from '../lib/api-keys.ts';
 import { type Database, openDatabase, type Row } from '../lib/database.ts';
+import { inspectView } from './browser-checks.ts';
 import { type LocalServer, listenLocally, startOpenIdProvider } from './login-provider.ts';
 import {
   createDatabase,
@@ -23,7 +23,6 @@ import {
 import { waitFor } from './wait-for.ts';
 
 const installed = await findChromium();
-const screenshots = fileURLToPath(new URL('../test-output/browser/', import.meta.url));
 const SECRET = 'the-secret-of-the-client-0123456789';
 
 const accounts = {
@@ -126,8 +125,6 @@ describe.skipIf('skip' in installed)('with an OpenID provider, in a real browser
     await page.getByRole('heading', { name: 'Please log in' }).waitFor();
     expect(await page.locator('table').count()).toBe(0);
     expect(await page.getByRole('status').count()).toBe(0);
-    await mkdir(screenshots, { recursive: true });
-    await page.screenshot({ path: join(screenshots, 'log-in.png') });
   });
 
   test('an admin logs in, comes back to where they were, and is named', async () => {
@@ -135,7 +132,6 @@ describe.skipIf('skip' in installed)('with an OpenID provider, in a real browser
     await page.getByText('Ada Admin').waitFor();
     expect(page.url()).toBe(`${address}/?status=unknown`);
     await page.getByRole('heading', { name: 'Nothing here' }).waitFor();
-    await page.screenshot({ path: join(screenshots, 'logged-in.png') });
   });
 
   test('the cookie is out of the reach of scripts, and good at every receiver', async () => {
@@ -207,6 +203,23 @@ describe.skipIf('skip' in installed)('with an OpenID provider, in a real browser
     const init = JSON.stringify({ method: 'POST', body: '{"name":"x"}', headers: { 'x-faceflow-page': '1' } });
     expect(await page.evaluate(`fetch('/v1/people', ${init}).then((r) => r.status)`)).toBe(403);
     expect(await page.evaluate(`fetch('/v1/keys').then((r) => r.status)`)).toBe(403);
+  });
+
+  test('whichever view is shown when a session ends, the way in takes its place, and leads back to it', async () => {
+    await page.goto(`${address}/people?q=ada`);
+    await page.getByRole('heading', { name: 'Nothing here' }).waitFor();
+    await page.getByText('Rita Reader').waitFor();
+    await inspectView(page, 'logged-in');
+    await db.query('DELETE FROM sessions');
+    await page.getByRole('heading', { name: 'Please log in' }).waitFor();
+    expect(await page.getByText('Rita Reader').count()).toBe(0);
+    expect(await page.getByRole('navigation').count()).toBe(0);
+    await inspectView(page, 'log-in');
+    await page.getByRole('button', { name: '简体中文' }).click();
+    await page.getByRole('heading', { name: '请登录' }).waitFor();
+    await page.getByRole('button', { name: 'English' }).click();
+    const way = await page.getByRole('link', { name: /^Log in with/ }).getAttribute('href');
+    expect(way).toBe(`/v1/login?${new URLSearchParams({ returnTo: '/people?q=ada' })}`);
   });
 
   test.each(['mallory', 'eve'])('%s, to whom nobody has given a role, is told so and kept out', async (name) => {
