@@ -16,8 +16,8 @@ export function Shell() {
         {t('nav.skip')}
       </a>
       <PageHeader stats={stats} reachable={error === null} />
-      <ConnectionBanner error={error} stale={stats !== undefined} />
       <main id="content" tabIndex={-1}>
+        <ConnectionBanner error={error} stale={stats !== undefined} />
         <Outlet />
       </main>
       <PageFooter />
