@@ -232,6 +232,7 @@ describe.skipIf('skip' in installed)('the images in a real browser', () => {
     const before = await rows().count();
     await services.stopReceiver();
     await page.getByText('The receiver does not answer.').waitFor();
+    await expectAccessible(page, 'a page without its receiver');
     expect(await rows().count()).toBe(before);
     await services.startReceiver();
     await page.getByText('The receiver does not answer.').waitFor({ state: 'detached' });

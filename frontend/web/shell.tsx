@@ -21,9 +21,9 @@ export function Shell() {
         {t('nav.skip')}
       </a>
       <PageHeader activity={{ stats, reachable: error === null }} />
-      <PausedBanner processing={stats?.processing} pending={pending} />
-      <ConnectionBanner error={error} stale={stats !== undefined} />
       <main id="content" tabIndex={-1}>
+        <PausedBanner processing={stats?.processing} pending={pending} />
+        <ConnectionBanner error={error} stale={stats !== undefined} />
         <Outlet />
       </main>
       <PageFooter />
