@@ -116,6 +116,11 @@ export function folders() {
     .refine((list) => list.length > 0, expected);
 }
 
+/** A file, made absolute. */
+export function file() {
+  return z.string('a file').transform((value) => resolve(value));
+}
+
 /** A folder, made absolute. */
 export function folder() {
   return z.string('a folder').transform((value) => resolve(value));

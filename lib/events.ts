@@ -8,16 +8,17 @@ import {
   jetstreamManager,
 } from '@nats-io/jetstream';
 import { type NatsConnection, nanos } from '@nats-io/transport-node';
-import { name, natsUrl } from './env.ts';
+import { name } from './env.ts';
 import { messageOf } from './errors.ts';
 import { ensureStream } from './image-stream.ts';
 import type { ImageStatus } from './images.ts';
 import type { Log } from './log.ts';
+import { type NatsAccess, natsKeys } from './nats-access.ts';
 import { keepConnected, replicaKeys } from './nats-connection.ts';
 import type { BreakerState } from './processors.ts';
 
 /** The environment keys of every service that tells or reads events. */
-export const eventKeys = { ...replicaKeys, NATS_URL: natsUrl(), EVENTS_STREAM: name('EVENTS') };
+export const eventKeys = { ...replicaKeys, ...natsKeys, EVENTS_STREAM: name('EVENTS') };
 
 /** What has happened: ids and status only, never names, descriptors or paths. Whoever wants more reads it. */
 export type EventBody =
@@ -71,6 +72,7 @@ interface Session {
 /** Opens the stream of events, making it where it is missing. Returns at once; the connection is kept in the background. */
 export function openEvents(options: {
   readonly url: string;
+  readonly access?: NatsAccess;
   readonly stream: string;
   /** On how many servers of a cluster the stream is kept; 1 unless told otherwise. */
   readonly replicas?: number;
@@ -83,6 +85,7 @@ export function openEvents(options: {
 
   const kept = keepConnected({
     url: options.url,
+    access: options.access,
     // That NATS is away is the queue's to say, once.
     log: log.child({}, { level: 'error' }),
     async prepare(connection) {

@@ -1,6 +1,7 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { integer, text } from './env.ts';
 import { PermanentError, PhotoUnreachableError } from './errors.ts';
+import { tlsKeys } from './tls-files.ts';
 
 /** The keys of everyone who calls the recognizer. */
 export const recognizerKeys = {
@@ -8,6 +9,7 @@ export const recognizerKeys = {
   RECOGNIZER_ADDRESS: text('127.0.0.1:50051'),
   /** The deadline of one call; gRPC carries it to the recognizer, which drops what nobody waits for. */
   RECOGNIZER_TIMEOUT_MS: integer({ min: 100, max: 600_000, fallback: 60_000 }),
+  ...tlsKeys('GRPC'),
 };
 
 export const CHANNEL_OPTIONS = {

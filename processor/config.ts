@@ -1,4 +1,5 @@
-import { commonKeys, integer, mysqlUrl, port, readEnv } from '../lib/env.ts';
+import { databaseKeys } from '../lib/database.ts';
+import { commonKeys, integer, port, readEnv } from '../lib/env.ts';
 import { eventKeys } from '../lib/events.ts';
 import { queueKeys } from '../lib/image-queue.ts';
 import { recognizerKeys } from '../lib/recognizer-channel.ts';
@@ -14,9 +15,9 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     ...queueKeys,
     ...eventKeys,
     ...recognizerKeys,
+    ...databaseKeys,
     ...jobKeys,
     ...retryKeys,
-    MYSQL_URL: mysqlUrl(),
     /** Health over HTTP; any free port, so that several workers fit on one machine. */
     PROCESSOR_PORT: port(0),
     /** Images in hand at the same time: twice as many as the recognizer's workers, so that none waits for the next. */

@@ -1,5 +1,6 @@
-import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { PermanentError, PhotoUnreachableError } from '../lib/errors.ts';
+import { openChannelCredentials } from '../lib/grpc-credentials.ts';
 import type { Log } from '../lib/log.ts';
 import {
   CHANNEL_OPTIONS,
@@ -8,6 +9,7 @@ import {
   toPermanentError,
   toUnreachableError,
 } from '../lib/recognizer-channel.ts';
+import type { KeptTls } from '../lib/tls-files.ts';
 import {
   type DescribeRequest,
   type DescribeResponse,
@@ -74,6 +76,8 @@ export interface ClientOptions {
   readonly address: string;
   /** The deadline of one call; gRPC carries it to the recognizer, which drops what nobody waits for. */
   readonly timeoutMs: number;
+  /** Null, or absent: without TLS. */
+  readonly tls?: KeptTls | null;
   readonly log: Log;
 }
 
@@ -86,8 +90,9 @@ const HEALTH_TIMEOUT_MS = 5_000;
 /** Connects to a recognizer, behind a circuit breaker: no picture is spent on finding that the recognizer is still away. */
 export function openRecognizerClient(options: ClientOptions): RecognizerClient {
   const { log, address, timeoutMs } = options;
-  const identifier = new IdentifyClient(address, credentials.createInsecure(), CHANNEL_OPTIONS);
-  const health = new HealthCheckClient(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+  const credentials = openChannelCredentials(options.tls ?? null);
+  const identifier = new IdentifyClient(address, credentials, CHANNEL_OPTIONS);
+  const health = new HealthCheckClient(address, credentials, CHANNEL_OPTIONS);
   const identify = (imagePath: string): Promise<IdentifyResponse> =>
     callRecognizer(identifier.identify.bind(identifier), { imagePath, image: Buffer.alloc(0) }, { timeoutMs });
   const match = (request: MatchRequest): Promise<MatchResponse> =>

@@ -1,4 +1,5 @@
-import { commonKeys, folders, listenerKeys, mysqlUrl, port, readEnv } from '../lib/env.ts';
+import { databaseKeys } from '../lib/database.ts';
+import { commonKeys, folders, listenerKeys, port, readEnv } from '../lib/env.ts';
 import { eventKeys } from '../lib/events.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
 import { queueKeys } from '../lib/image-queue.ts';
@@ -20,8 +21,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     ...imageLimitKeys,
     ...photoSourceKeys,
     ...recognizerKeys,
+    ...databaseKeys,
     ...jobKeys,
-    MYSQL_URL: mysqlUrl(),
     RECEIVER_PORT: port(8000),
     /** Folders that photos may come from, separated by colons; a relative path is looked up below each in turn. */
     IMAGE_ROOTS: folders(),

@@ -6,10 +6,12 @@ import { openImageQueue } from '../lib/image-queue.ts';
 import { openImages } from '../lib/images.ts';
 import { createLog } from '../lib/log.ts';
 import { createLeaderGauge, createMetrics } from '../lib/metrics.ts';
+import { openNatsAccess } from '../lib/nats-access.ts';
 import { openPhotoSources } from '../lib/photo-sources.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { runJobs } from '../lib/run-jobs.ts';
 import { openSessions } from '../lib/sessions.ts';
+import { keepTls } from '../lib/tls-files.ts';
 import { admitSomebody, openAccess } from './access/open-access.ts';
 import { buildApp } from './app.ts';
 import { loadConfig } from './config.ts';
@@ -25,18 +27,21 @@ const log = createLog('receiver', { level: config.LOG_LEVEL, format: config.LOG_
 const { SHUTDOWN_TIMEOUT_MS: shutdownTimeoutMs, DRAIN_MS: drainMs } = config;
 await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
   const { onClose, signal } = life;
-  const db = openDatabase(config.MYSQL_URL);
+  const db = openDatabase(config.MYSQL_URL, { tls: await keepTls('MYSQL', config, { log, signal }) });
   onClose('database', () => db.close());
   const access = openAccess(config.access, openApiKeys(db), openSessions(db));
   await admitSomebody(access, { host: config.HOST, log, life });
   const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer, NATS_REPLICAS: replicas } = config;
-  const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, replicas, log });
+  const natsAccess = await openNatsAccess('receiver', config, { log, signal });
+  const nats = { url: config.NATS_URL, access: natsAccess, replicas, log };
+  const queue = openImageQueue({ ...nats, stream, consumer });
   onClose('queue', () => queue.close());
-  const events = openEvents({ url: config.NATS_URL, stream: config.EVENTS_STREAM, replicas, log });
+  const events = openEvents({ ...nats, stream: config.EVENTS_STREAM });
   onClose('events', () => events.close());
   const recognizer = openRecognizerClient({
     address: config.RECOGNIZER_ADDRESS,
     timeoutMs: config.RECOGNIZER_TIMEOUT_MS,
+    tls: await keepTls('GRPC', config, { log, signal }),
   });
   onClose('recognizer client', () => recognizer.close());
   const images = openImages(db);
@@ -50,6 +55,7 @@ await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
       signal,
       replicas,
       natsUrl: config.NATS_URL,
+      natsAccess,
       bucket: `${stream}_sweeper`,
       leaseMs: config.LEADER_LEASE_MS,
     },

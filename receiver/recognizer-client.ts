@@ -1,4 +1,5 @@
-import { credentials, type ServiceError, status } from '@grpc/grpc-js';
+import { type ServiceError, status } from '@grpc/grpc-js';
+import { openChannelCredentials } from '../lib/grpc-credentials.ts';
 import {
   CHANNEL_OPTIONS,
   callRecognizer,
@@ -6,6 +7,7 @@ import {
   toPermanentError,
   toUnreachableError,
 } from '../lib/recognizer-channel.ts';
+import type { KeptTls } from '../lib/tls-files.ts';
 import { IdentifyClient, type MatchRequest, type MatchResponse, type Recognition } from '../proto/face.ts';
 import { HttpError } from './errors.ts';
 
@@ -30,9 +32,13 @@ export interface RecognizerClient {
 const BUSY_SECONDS = 1;
 const AWAY_SECONDS = 5;
 
-export function openRecognizerClient(options: { address: string; timeoutMs: number }): RecognizerClient {
-  const { address, timeoutMs } = options;
-  const client = new IdentifyClient(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+export function openRecognizerClient(options: {
+  address: string;
+  timeoutMs: number;
+  tls?: KeptTls | null;
+}): RecognizerClient {
+  const { address, timeoutMs, tls = null } = options;
+  const client = new IdentifyClient(address, openChannelCredentials(tls), CHANNEL_OPTIONS);
   return {
     async identify(photo, signal) {
       const request =

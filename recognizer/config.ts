@@ -16,6 +16,7 @@ import {
 import { imageLimitKeys } from '../lib/image-file.ts';
 import { photoSourceKeys } from '../lib/photo-sources.ts';
 import { CANDIDATE_LIMIT, DEFAULT_THRESHOLD } from '../lib/similarity.ts';
+import { tlsKeys } from '../lib/tls-files.ts';
 import { ENGINES } from './engine/create-engine.ts';
 import { DEFAULT_MIN_CONFIDENCE, DETECTORS } from './engine/engine.ts';
 
@@ -35,6 +36,9 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     METRICS_PORT: optionalPort(),
     /** Without it the recognizer runs alone on the folder KNOWN_PEOPLE. */
     MYSQL_URL: mysqlUrl().optional(),
+    ...tlsKeys('MYSQL'),
+    /** With a certificate callers need TLS; with an authority also a certificate of their own. */
+    ...tlsKeys('GRPC'),
     IMAGE_ROOTS: folders(),
     KNOWN_PEOPLE: folder().optional(),
     RECOGNIZER_ENGINE: choice(ENGINES),

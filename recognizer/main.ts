@@ -8,6 +8,7 @@ import { readWantedModels } from '../lib/models.ts';
 import { openPeople } from '../lib/people.ts';
 import { DOWNLOADS, openPhotoSources } from '../lib/photo-sources.ts';
 import { loadOrExit, run } from '../lib/run.ts';
+import { keepTls } from '../lib/tls-files.ts';
 import { loadConfig } from './config.ts';
 import { describeFaces } from './describe-faces.ts';
 import { identify } from './identify.ts';
@@ -40,12 +41,14 @@ await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
     log,
   });
   onClose('workers', () => pool.close());
-  const database = config.MYSQL_URL === undefined ? null : openDatabase(config.MYSQL_URL);
+  const mysqlTls = await keepTls('MYSQL', config, { log, signal });
+  const database = config.MYSQL_URL === undefined ? null : openDatabase(config.MYSQL_URL, { tls: mysqlTls });
   onClose('database', () => database?.close());
   const server = await serveRecognizer({
     host: config.HOST,
     port: config.RECOGNIZER_PORT,
     maxImageBytes: config.MAX_IMAGE_BYTES,
+    tls: await keepTls('GRPC', config, { side: 'server', log, signal }),
     log,
   });
   onClose('server', () => server.close());

@@ -5,6 +5,7 @@ import sharp from 'sharp';
 import { type Database, openDatabase, type Row } from '../lib/database.ts';
 import { samplePhoto } from './sample-photos.ts';
 import { createDatabase, createStreamName, natsUrl, type RunningService, startService } from './servers.ts';
+import type { TlsServers } from './tls-servers.ts';
 import { waitFor } from './wait-for.ts';
 
 export interface Answer {
@@ -31,6 +32,9 @@ export interface PeopleServices {
   /** GALLERY_SNAPSHOT: what the recognizer keeps on disk. */
   readonly snapshot: string;
   readonly recognizer: RunningService;
+  readonly receiver: RunningService;
+  /** The one that runs now. */
+  processor(): RunningService;
   /** Another one beside it, that knows one model only; null unless it was asked for. */
   readonly pinned: RunningService | null;
   /** Kills the processor, or stops it, and starts another. */
@@ -57,19 +61,34 @@ const FACES = {
   'e.jpg': { of: 6, box: { left: 0.774, top: 0.171, width: 0.11, height: 0.193 } },
 } as const;
 
-/** Receiver, processor and recognizer, for real, with a database, a stream and folders of their own. */
-export async function startPeopleServices(options: { pinnedModel?: string } = {}): Promise<PeopleServices> {
+/**
+ * Receiver, processor and recognizer, for real, with a database, a stream and folders of their own; or, with the database and
+ * the stream of `servers`, each under its own accounts there.
+ */
+export async function startPeopleServices(
+  options: { pinnedModel?: string; servers?: TlsServers } = {},
+): Promise<PeopleServices> {
   const folder = await mkdtemp(join(tmpdir(), 'faceflow-people-'));
   const photos = join(folder, 'photos');
   const known = join(folder, 'known');
   const snapshot = join(folder, 'snapshot');
   await Promise.all([mkdir(photos), mkdir(known)]);
   await writePhotos(photos);
-  const database = await createDatabase();
-  const stream = createStreamName();
-  const shared = { MYSQL_URL: database.url, NATS_URL: natsUrl(), IMAGES_STREAM: stream, IMAGE_ROOTS: photos };
+  const { servers } = options;
+  const database = servers ? null : await createDatabase();
+  const stream = servers ? 'IMAGES' : createStreamName();
+  const settingsOf = (service: 'receiver' | 'processor' | 'recognizer') => ({
+    ...(servers?.settings(service) ?? { MYSQL_URL: database?.url ?? '', NATS_URL: natsUrl(), IMAGES_STREAM: stream }),
+    IMAGE_ROOTS: photos,
+  });
   const recognizer = await startService('recognizer', {
-    ...{ ...shared, KNOWN_PEOPLE: known, GALLERY_POLL_MS: '100', RECOGNIZER_WORKERS: '1', LOG_LEVEL: 'debug' },
+    ...{
+      ...settingsOf('recognizer'),
+      KNOWN_PEOPLE: known,
+      GALLERY_POLL_MS: '100',
+      RECOGNIZER_WORKERS: '1',
+      LOG_LEVEL: 'debug',
+    },
     GALLERY_SNAPSHOT: snapshot,
   });
   const { pinnedModel } = options;
@@ -77,14 +96,26 @@ export async function startPeopleServices(options: { pinnedModel?: string } = {}
     pinnedModel === undefined
       ? null
       : await startService('recognizer', {
-          ...{ ...shared, DESCRIPTOR_MODEL: pinnedModel, GALLERY_POLL_MS: '100', RECOGNIZER_WORKERS: '1' },
+          ...{
+            ...settingsOf('recognizer'),
+            DESCRIPTOR_MODEL: pinnedModel,
+            GALLERY_POLL_MS: '100',
+            RECOGNIZER_WORKERS: '1',
+          },
         });
-  const addresses = [recognizer, ...(pinned ? [pinned] : [])].map(({ port }) => `127.0.0.1:${port}`);
-  const withRecognizer = { ...shared, RECOGNIZER_ADDRESS: pinned ? `ipv4:${addresses.join()}` : addresses.join() };
-  const receiver = await startService('receiver', { ...withRecognizer, MAX_IMAGE_BYTES: '3000000' });
-  const startProcessor = () => startService('processor', { ...withRecognizer, LEADER_LEASE_MS: '1500' });
+  const addresses = [recognizer, ...(pinned ? [pinned] : [])].map(
+    // A certificate is in the name of a host.
+    ({ port }) => `${servers ? 'localhost' : '127.0.0.1'}:${port}`,
+  );
+  const RECOGNIZER_ADDRESS = pinned ? `ipv4:${addresses.join()}` : addresses.join();
+  const receiver = await startService('receiver', {
+    ...settingsOf('receiver'),
+    ...{ RECOGNIZER_ADDRESS, MAX_IMAGE_BYTES: '3000000' },
+  });
+  const startProcessor = () =>
+    startService('processor', { ...settingsOf('processor'), RECOGNIZER_ADDRESS, LEADER_LEASE_MS: '1500' });
   let processor = await startProcessor();
-  const db = openDatabase(database.url);
+  const db = servers?.db ?? openDatabase(database?.url ?? '');
   const url = `http://127.0.0.1:${receiver.port}`;
 
   const send = async (path: string, options: RequestInit): Promise<Answer> => {
@@ -96,7 +127,20 @@ export async function startPeopleServices(options: { pinnedModel?: string } = {}
     send(path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
 
   return {
-    ...{ db, databaseUrl: database.url, url, stream, photos, known, snapshot, recognizer, pinned, call },
+    ...{
+      db,
+      databaseUrl: database?.url ?? '',
+      url,
+      stream,
+      photos,
+      known,
+      snapshot,
+      recognizer,
+      receiver,
+      pinned,
+      call,
+    },
+    processor: () => processor,
     async restartProcessor(signal) {
       processor.kill(signal);
       await processor.exited;
@@ -137,8 +181,10 @@ export async function startPeopleServices(options: { pinnedModel?: string } = {}
     async stop() {
       await Promise.all([receiver.stop(), processor.stop()]);
       await Promise.all([recognizer.stop(), pinned?.stop()]);
-      await db.close();
-      await database.drop();
+      if (database !== null) {
+        await db.close();
+        await database.drop();
+      }
       await rm(folder, { recursive: true });
     },
   };
