@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Database, openDatabase, type Row } from '../lib/database.ts';
+import { openEvents } from '../lib/events.ts';
 import { openImageQueue } from '../lib/image-queue.ts';
 import { openImages } from '../lib/images.ts';
 import {
@@ -253,6 +254,7 @@ describe('work that harms', () => {
 describe('while the recognizer is away', () => {
   test('every receiver says so, also one that has just started; then one photo tries, and the others follow', async () => {
     const port = Number(recognizer.address.split(':')[1]);
+    const listener = await listen();
     const processor = await startProcessor({ PROCESSOR_CONCURRENCY: '4' });
     await waitFor('the processor to be known', async () => (await stats()).processing.processors === 1);
     expect((await stats()).processing).toMatchObject({ state: 'running', paused: 0, message: null });
@@ -290,31 +292,39 @@ describe('while the recognizer is away', () => {
     await waitFor('all to be done', async () => (await stats()).images.unknown === 20, 150_000);
     expect((await stats()).images.failed).toBe(0);
     await waitFor('the end of the pause', async () => (await stats()).processing.state === 'running');
-    const told = await readEvents();
-    expect(told.map((event) => event.state)).toEqual(expect.arrayContaining(['open', 'half_open', 'closed']));
-    expect(told.find((event) => event.state === 'open')).toMatchObject({
-      state: 'open',
-      nextAttemptAt: expect.stringMatching(/^20.+Z$/),
-    });
-    expect(told.at(-1)).toMatchObject({ state: 'closed', nextAttemptAt: null });
+    await waitFor('the last event', () => listener.told.at(-1)?.state === 'closed');
+    expect(listener.told.map((event) => event.state)).toEqual(expect.arrayContaining(['open', 'half_open', 'closed']));
+    expect(listener.told[0]).toMatchObject({ state: 'open', nextAttemptAt: expect.stringMatching(/^20.+Z$/) });
+    expect(listener.told.at(-1)).toMatchObject({ nextAttemptAt: null });
+    await listener.close();
     expect(await readMetric(processor.port, /^faceflow_breaker_transitions_total{state="closed"} (\d)$/m)).toBe(1);
     await processor.stop();
     expect((await stats()).processing).toMatchObject({ state: 'stopped', processors: 0 });
   }, 240_000);
 });
 
-/** What was told of breakers, from the beginning of the stream. */
-async function readEvents(): Promise<{ state: string; nextAttemptAt: string | null }[]> {
-  const response = await fetch(`http://127.0.0.1:${receiver.port}/v1/events`, {
-    headers: { 'last-event-id': '0' },
-    signal: AbortSignal.timeout(20_000),
-  });
-  let text = '';
-  for await (const chunk of response.body ?? []) {
-    text += Buffer.from(chunk).toString();
-    if (/^data: .*"state":"closed".*\n/m.test(text)) break;
-  }
-  return [...text.matchAll(/^event: processor\.breaker\ndata: (.*)$/gm)].map(([, data = '']) => JSON.parse(data));
+/** What is told of breakers from now on. */
+async function listen(): Promise<{
+  told: { state: string; nextAttemptAt: string | null }[];
+  close: () => Promise<void>;
+}> {
+  const ending = new AbortController();
+  const events = openEvents({ url: natsUrl(), stream: names.EVENTS_STREAM ?? '', log: pino({ level: 'silent' }) });
+  const told: { state: string; nextAttemptAt: string | null }[] = [];
+  let hasBegun = false;
+  const reading = (async () => {
+    for await (const { event } of events.read({ signal: ending.signal })) {
+      hasBegun = true;
+      if (event.kind === 'processor.breaker') told.push(event);
+    }
+  })();
+  await waitFor('the place where reading begins', () => hasBegun);
+  const close = async () => {
+    ending.abort();
+    await reading;
+    await events.close();
+  };
+  return { told, close };
 }
 
 test('rows of processors that have died are not counted, and removed in the end', async () => {
