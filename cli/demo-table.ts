@@ -1,3 +1,4 @@
+import { formatColumns } from './client/print.ts';
 import type { DemoPicture } from './demo-photos.ts';
 
 /** As the receiver's API tells it; what the demo looks at. */
@@ -29,15 +30,7 @@ export function formatTable(pictures: readonly DemoPicture[], seen: ReadonlyMap<
       findDeviations(picture, image).length === 0 ? '✔' : '✖',
     ];
   });
-  const widths = COLUMNS.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd();
-  return [line(COLUMNS), line(widths.map((width) => '─'.repeat(width))), ...rows.map(line)]
-    .map((it) => `  ${it}`)
-    .join('\n');
+  return formatColumns(COLUMNS, rows).replace(/^/gm, '  ');
 }
 
 function describePeople(image: SeenImage): string {

@@ -25,6 +25,7 @@ const required = {
   IMAGE_ROOTS: './data/photos',
   KNOWN_PEOPLE: './data/known_people',
   GALLERY_SNAPSHOT: './data/gallery',
+  METRICS_PORT: '9464',
   // Its default depends on the machine.
   RECOGNIZER_WORKERS: '2',
 };

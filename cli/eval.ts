@@ -11,6 +11,7 @@ import { measureAccuracy } from './eval/measure.ts';
 import { plotEvaluation } from './eval/plot.ts';
 import { formatReport } from './eval/report.ts';
 import { readPairs, runProtocol } from './eval/run-protocol.ts';
+import { formatRate } from './format-rate.ts';
 import { LaunchError } from './launch-error.ts';
 import { createProgress, type Progress } from './progress.ts';
 
@@ -107,18 +108,6 @@ async function write(evaluation: Evaluation, out: string): Promise<void> {
   // Twice the resolution, so that it stays readable in a document.
   await sharp(Buffer.from(svg), { density: 144 }).png().toFile(join(out, 'accuracy.png'));
   await writeFile(join(out, 'report.txt'), `${formatReport(evaluation, Number.POSITIVE_INFINITY)}\n`);
-}
-
-const BAR = 20;
-
-/** `████░░░░ 120 of 400, 7.1 a second, 0:40 left` */
-function formatRate(done: number, all: number, startedAt: number): string {
-  const seconds = Math.max(0.001, (Date.now() - startedAt) / 1000);
-  const left = Math.round((seconds / done) * (all - done));
-  const time = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')}`;
-  const filled = Math.floor((done / all) * BAR);
-  const bar = process.stderr.isTTY ? `${'█'.repeat(filled)}${'░'.repeat(BAR - filled)} ` : '';
-  return `${bar}${done} of ${all}, ${(done / seconds).toFixed(1)} a second, ${time} left`;
 }
 
 function toJson(evaluation: Evaluation): object {

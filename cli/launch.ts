@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { messageOf } from '../lib/errors.ts';
 import { migrate } from '../sql/migrate.ts';
 import { chooseCacheFolder } from './cache-folder.ts';
+import { checkAccess } from './check-access.ts';
 import { lockDataFolder } from './data-folder-lock.ts';
 import { chooseFreePort } from './free-port.ts';
 import { LaunchError } from './launch-error.ts';
@@ -63,6 +64,7 @@ export async function launch(settings: LaunchSettings, context: LaunchContext): 
     const servers = await startServers(settings, watcher, context);
     undo.push(() => servers.stop());
     await progress.step('Bringing the database schema up to date', () => migrate(servers.mysqlUrl), describeMigrations);
+    await checkAccess(settings.env, servers.mysqlUrl);
     const variables = describeVariables(settings, servers);
     const serversEnv = join(dataFolder, 'servers.env');
     await writeServersEnv(serversEnv, variables);

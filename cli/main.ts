@@ -1,13 +1,18 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { Command, InvalidArgumentError } from 'commander';
+import tab from '@bomb.sh/tab/commander';
+import { Command } from 'commander';
 import { ConfigError } from '../lib/env.ts';
 import { DEFAULT_THRESHOLD } from '../lib/similarity.ts';
+import { addClusterCommands } from './client/clusters.ts';
+import { addClientCommands } from './client/commands.ts';
+import { addPeopleCommands } from './client/people.ts';
 import { type DemoOptions, demo } from './demo.ts';
 import type { EvalOptions } from './eval.ts';
+import { addKeyCommands } from './keys.ts';
 import { LaunchError } from './launch-error.ts';
-import { addPeopleCommands } from './people.ts';
+import { parseCount, parseNumber } from './parse-options.ts';
 import { type UpOptions, up } from './up.ts';
 
 const { version } = JSON.parse(
@@ -70,29 +75,27 @@ program
     exitWith(await evaluate(dir, options));
   });
 
+addClientCommands(program, exitWith);
 addPeopleCommands(program, exitWith);
+addClusterCommands(program, exitWith);
+addKeyCommands(program, exitWith);
 
-/** A parser of an option that is a number in a range. */
-function parseNumber({ above, upTo, below }: { above: number; upTo?: number; below?: number }) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (text.trim() !== '' && value > above && value <= (upTo ?? value) && value < (below ?? Number.POSITIVE_INFINITY))
-      return value;
-    throw new InvalidArgumentError(
-      `Expected a number above ${above} and ${upTo ? `up to ${upTo}` : `below ${below}`}.`,
-    );
-  };
-}
-
-function parseCount(text: string): number {
-  if (/^[1-9]\d?$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('Expected a whole number from 1 to 99.');
-}
+program
+  .command('doctor')
+  .description('look at everything that is needed here (Node, servers, folders, engine, ports), and say what to do')
+  .option('--json', 'one JSON object')
+  .action(async (options: { json?: boolean }) => {
+    const { doctor } = await import('./doctor.ts');
+    exitWith(await doctor(options));
+  });
 
 /** Whatever still holds the event loop (a keep-alive connection) must not keep a finished command alive. */
 function exitWith(code: number): never {
   process.exit(code);
 }
+
+// `faceflow complete bash|zsh|fish` prints what the shell needs.
+tab(program);
 
 try {
   await program.parseAsync();

@@ -56,6 +56,12 @@ describe('the page', () => {
     },
   );
 
+  test('its server tells metrics', async () => {
+    const response = await app.inject('/metrics');
+    expect(response.headers['content-type']).toContain('text/plain');
+    expect(response.body).toMatch(/^process_resident_memory_bytes \d+$/m);
+  });
+
   test('nothing can be posted to it', async () => {
     expect((await app.inject({ method: 'POST', url: '/' })).statusCode).toBe(404);
   });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { Log } from '../lib/log.ts';
+import { createMetrics } from '../lib/metrics.ts';
 import { forwardToReceiver, isForwarded } from './forward-to-receiver.ts';
 import { setSecurityHeaders } from './security-headers.ts';
 import { findPageFolder, servePage } from './serve-page.ts';
@@ -41,6 +42,8 @@ export async function buildApp(options: {
       return reply.status(503).send({ status: 'not ready', reason: 'It is about to stop.' });
     return { status: 'ready' };
   });
+  const metrics = createMetrics();
+  app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
   await forwardToReceiver(app, options.log, options.receiverUrl);
   await servePage(app, options.pageFolder ?? findPageFolder());
   return app;

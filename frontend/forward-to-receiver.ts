@@ -1,5 +1,5 @@
 import httpProxy from '@fastify/http-proxy';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 
@@ -35,7 +35,7 @@ export async function forwardToReceiver(app: FastifyInstance, log: Log, receiver
       replyOptions: {
         // Once, where a kept-alive connection was closed under a GET; 0 would try a 503 ten times before passing it on.
         retriesCount: 1,
-        rewriteRequestHeaders: (request, headers) => ({ ...headers, 'x-request-id': request.id }),
+        rewriteRequestHeaders: (request, headers) => ({ ...headers, ...describeOrigin(request as FastifyRequest) }),
         rewriteHeaders: (headers) => {
           noteAnswer();
           return headers;
@@ -47,6 +47,17 @@ export async function forwardToReceiver(app: FastifyInstance, log: Log, receiver
       },
     });
   }
+}
+
+/** From whom a request came, and what for: the receiver sees only this server. */
+function describeOrigin({ id, headers, socket }: FastifyRequest): Record<string, string> {
+  const before = headers['x-forwarded-for'];
+  const from = socket.remoteAddress ?? '';
+  return {
+    'x-request-id': id,
+    'x-forwarded-for': before === undefined ? from : `${before}, ${from}`,
+    'x-forwarded-host': String(headers['x-forwarded-host'] ?? headers.host ?? ''),
+  };
 }
 
 export function isForwarded(url: string): boolean {

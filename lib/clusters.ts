@@ -1,3 +1,5 @@
+import { type Actor, recordAudit } from './audit.ts';
+import { changeOnce } from './change-once.ts';
 import { countMembers, IS_UNKNOWN } from './cluster-faces.ts';
 import type { Database, Queryable, Row, WriteResult } from './database.ts';
 import { PermanentError } from './errors.ts';
@@ -41,16 +43,16 @@ export interface Clusters {
    * @param person the id, or the name of one who is made where there is none
    * @throws PermanentError `cluster_not_found`, `person_not_found`
    */
-  nameCluster(id: number, person: number | string): Promise<NamedFaces>;
+  nameCluster(id: number, person: number | string, actor: Actor): Promise<NamedFaces>;
   /**
    * Takes faces out of a cluster, into one of their own; the two never grow together again.
    *
    * @returns the id of the new cluster
    * @throws PermanentError `cluster_not_found`, `face_not_in_cluster`, `nothing_left`
    */
-  splitCluster(id: number, faceIds: readonly number[]): Promise<number>;
+  splitCluster(id: number, faceIds: readonly number[], actor: Actor): Promise<number>;
   /** @throws PermanentError `cluster_not_found` */
-  ignoreCluster(id: number, ignored: boolean): Promise<void>;
+  ignoreCluster(id: number, ignored: boolean, actor: Actor): Promise<void>;
 }
 
 const SHOWN_FACES = 5;
@@ -84,22 +86,31 @@ export function openClusters(db: Database): Clusters {
       return rows.map((row) => ({ ...toFace(row), imageId: row.image_id }));
     },
 
-    nameCluster: async (id, person) =>
-      nameFaces(db, person, async (connection) => {
+    nameCluster: async (id, person, actor) => {
+      const select = async (connection: Queryable) => {
         const faceIds = await lockMembers(connection, id);
         if (faceIds.length === 0) throw clusterNotFound(id);
         // The job takes the faces out of the cluster; nobody should be offered it again until then.
         await connection.query('UPDATE clusters SET size = 0 WHERE id = ?', [id]);
         return faceIds;
+      };
+      return nameFaces(db, person, select, { actor, record: { action: 'cluster.named', details: { cluster: id } } });
+    },
+
+    splitCluster: (id, faceIds, actor) =>
+      changeOnce(db, actor, async (connection) => {
+        const own = await split(connection, id, faceIds);
+        const details = { cluster: id, own, faces: new Set(faceIds).size };
+        await recordAudit(connection, actor, { action: 'cluster.split', details });
+        return own;
       }),
 
-    splitCluster: (id, faceIds) => db.transact((connection) => split(connection, id, faceIds)),
-
-    ignoreCluster: (id, ignored) =>
+    ignoreCluster: (id, ignored, actor) =>
       db.transact(async (connection) => {
         const [rows] = await connection.query<Row[]>('SELECT id FROM clusters WHERE id = ? FOR UPDATE', [id]);
         if (rows.length === 0) throw clusterNotFound(id);
         await connection.query('UPDATE clusters SET ignored = ? WHERE id = ?', [ignored ? 1 : 0, id]);
+        await recordAudit(connection, actor, { action: 'cluster.ignored', details: { cluster: id, ignored } });
       }),
   };
 }

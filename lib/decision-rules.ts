@@ -1,3 +1,4 @@
+import { type Actor, recordAudit } from './audit.ts';
 import { type Database, descriptorFromBytes, type Queryable, type Row } from './database.ts';
 import { bumpRevision } from './people.ts';
 
@@ -80,13 +81,14 @@ export async function readThresholds(db: Queryable, personId: number): Promise<S
  * @param threshold 0..CANDIDATE_LIMIT; null: that of the recognizer's configuration
  * @returns the gallery's revision from which on it holds
  */
-export function setGalleryThreshold(db: Database, threshold: number | null): Promise<number> {
+export function setGalleryThreshold(db: Database, threshold: number | null, actor: Actor): Promise<number> {
   return db.transact(async (connection) => {
     const revision = await bumpRevision(connection);
     await connection.query('UPDATE gallery SET threshold = ?, threshold_revision = ? WHERE id = 1', [
       threshold,
       revision,
     ]);
+    await recordAudit(connection, actor, { action: 'threshold.set', details: { threshold } });
     return revision;
   });
 }

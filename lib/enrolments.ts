@@ -1,9 +1,12 @@
+import { type Actor, recordAudit, systemActor } from './audit.ts';
+import { changeOnce } from './change-once.ts';
 import type { Database, Queryable, Row, WriteResult } from './database.ts';
 import { PermanentError } from './errors.ts';
-import { chunksOf, type Outbox, openOutbox } from './outbox.ts';
+import { chunksOf, type Outbox, openOutbox, type WaitingRow } from './outbox.ts';
 import { bumpRevision } from './people.ts';
 import { lockPerson, NOT_BEING_ERASED, personNotFound } from './persons.ts';
 import { addReference, measureNewerReferences, type NearReference, type NewReference } from './references.ts';
+import { putBack, retryAtSql } from './retry.ts';
 
 /** pending is the only state that is not an outcome. */
 export const ENROLMENT_STATUSES = ['pending', 'enrolled', 'refused', 'failed'] as const;
@@ -52,6 +55,7 @@ export interface EnrolmentPhoto {
 
 /** What a worker needs to know. */
 export interface EnrolmentWork {
+  readonly batchId: number;
   readonly personId: number;
   readonly path: string;
   readonly faceIndex: number | null;
@@ -81,7 +85,7 @@ export interface Enrolments extends Outbox {
    * @returns its id, and the ids of those that are to be published
    * @throws PermanentError `person_not_found` when one of the people is not there, or goes meanwhile
    */
-  addBatch(requests: readonly EnrolmentRequest[]): Promise<{ id: number; pending: number[] }>;
+  addBatch(requests: readonly EnrolmentRequest[], actor: Actor): Promise<{ id: number; pending: number[] }>;
   findBatch(id: number): Promise<Batch | null>;
   /** In the order they were given. @param options.after only photos with a larger id */
   listPhotos(
@@ -99,17 +103,24 @@ export interface Enrolments extends Outbox {
   recordEnrolled(id: number, face: FaceToEnrol, check: (present: PresentReferences) => void): Promise<boolean>;
   /** Ends a pending enrolment without a reference. @returns false when it is gone or has ended */
   recordRefused(id: number, status: 'refused' | 'failed', reason: Reason): Promise<boolean>;
+  /** Makes those of a batch pending again that have failed. @returns them: they are to be published */
+  retryBatch(batch: number, actor: Actor): Promise<WaitingRow[]>;
 }
 
 const NO_REFERENCED_ROW = 1452;
 
-export function openEnrolments(db: Database): Enrolments {
+/** @param options.retryScheduleMs what is recorded as failed is tried again after so long, step by step; empty: by hand only */
+export function openEnrolments(
+  db: Database,
+  options: { readonly retryScheduleMs?: readonly number[] } = {},
+): Enrolments {
+  const { retryScheduleMs = [] } = options;
   return {
     ...openOutbox(db, 'enrolments'),
 
-    async addBatch(requests) {
+    async addBatch(requests, actor) {
       try {
-        return await db.transact((connection) => insertBatch(connection, requests));
+        return await changeOnce(db, actor, (connection) => insertBatch(connection, requests, actor));
       } catch (error) {
         if ((error as { errno?: number }).errno !== NO_REFERENCED_ROW) throw error;
         throw new PermanentError('person_not_found', 'One of the people is not there.', { cause: error });
@@ -180,6 +191,10 @@ export function openEnrolments(db: Database): Enrolments {
             WHERE id = ?`,
           [personImageId, id],
         );
+        const { personId, batchId } = work;
+        const details = { reference: personImageId, source: 'photo', batch: batchId };
+        const actor = await findRequester(connection, batchId);
+        await recordAudit(connection, actor, { action: 'reference.added', personId, details });
         return true;
       }),
 
@@ -187,20 +202,37 @@ export function openEnrolments(db: Database): Enrolments {
       return db.transact(async (connection) => {
         const work = await readEnrolment(connection, id, 'FOR UPDATE');
         if (work === null || work.status !== 'pending') return false;
+        const retryAt = retryAtSql(status === 'failed' ? retryScheduleMs : []);
         await connection.query(
-          `UPDATE enrolments SET status = ?, reason_code = ?, reason = ?, finished_at = CURRENT_TIMESTAMP(3)
-            WHERE id = ?`,
-          [status, code, message.slice(0, 512), id],
+          `UPDATE enrolments SET status = ?, reason_code = ?, reason = ?, finished_at = CURRENT_TIMESTAMP(3),
+             retry_at = ${retryAt.sql} WHERE id = ?`,
+          [status, code, message.slice(0, 512), ...retryAt.values, id],
         );
         return true;
       });
     },
+
+    retryBatch: (batch, actor) =>
+      changeOnce(db, actor, async (connection) => {
+        const [rows] = await connection.query<Row[]>(
+          "SELECT id FROM enrolments WHERE batch_id = ? AND status = 'failed'",
+          [batch],
+        );
+        const ids = rows.map((row) => row.id as number);
+        const retried = await putBack(connection, 'enrolments', ids, { statuses: ['failed'] });
+        const details = { batch, photos: retried.length };
+        if (retried.length > 0) await recordAudit(connection, actor, { action: 'enrolment.retried', details });
+        return retried;
+      }),
   };
 }
 
-async function insertBatch(connection: Queryable, requests: readonly EnrolmentRequest[]) {
+async function insertBatch(connection: Queryable, requests: readonly EnrolmentRequest[], actor: Actor) {
   await assertPeopleExist(connection, new Set(requests.map((request) => request.personId)));
-  const [{ insertId: id }] = await connection.query<WriteResult>('INSERT INTO enrolment_batches () VALUES ()');
+  const [{ insertId: id }] = await connection.query<WriteResult>(
+    'INSERT INTO enrolment_batches (caller, request_id) VALUES (?, ?)',
+    [actor.caller.slice(0, 512), actor.requestId],
+  );
   const now = new Date();
   for (const some of chunksOf(requests)) {
     await connection.query(
@@ -216,12 +248,30 @@ async function insertBatch(connection: Queryable, requests: readonly EnrolmentRe
       ],
     );
   }
+  await recordAudit(connection, actor, ...describeBatch(id, requests));
   // Ids of a multi-row insert do not follow from insertId.
   const [rows] = await connection.query<Row[]>(
     "SELECT id FROM enrolments WHERE batch_id = ? AND status = 'pending' ORDER BY id",
     [id],
   );
   return { id, pending: rows.map((row) => row.id as number) };
+}
+
+function describeBatch(batch: number, requests: readonly EnrolmentRequest[]) {
+  const photosOf = new Map<number, number>();
+  for (const { personId } of requests) photosOf.set(personId, (photosOf.get(personId) ?? 0) + 1);
+  return [...photosOf].map(
+    ([personId, photos]) => ({ action: 'enrolment.requested', personId, details: { batch, photos } }) as const,
+  );
+}
+
+/** On whose behalf a worker enrols. */
+async function findRequester(connection: Queryable, batchId: number): Promise<Pick<Actor, 'caller' | 'requestId'>> {
+  const [rows] = await connection.query<Row[]>('SELECT caller, request_id FROM enrolment_batches WHERE id = ?', [
+    batchId,
+  ]);
+  if (rows[0]?.caller == null) return systemActor('processor');
+  return { caller: rows[0].caller, requestId: rows[0].request_id };
 }
 
 async function assertPeopleExist(connection: Queryable, ids: ReadonlySet<number>): Promise<void> {
@@ -247,11 +297,11 @@ async function readEnrolment(
   lock: '' | 'FOR UPDATE',
 ): Promise<EnrolmentWork | null> {
   const [rows] = await connection.query<Row[]>(
-    `SELECT person_id, path, face_index, forced, status FROM enrolments WHERE id = ? ${lock}`,
+    `SELECT batch_id, person_id, path, face_index, forced, status FROM enrolments WHERE id = ? ${lock}`,
     [id],
   );
   const row = rows[0];
   if (row === undefined) return null;
-  const { person_id: personId, path, face_index: faceIndex, status } = row;
-  return { personId, path, faceIndex, forced: row.forced === 1, status };
+  const { batch_id: batchId, person_id: personId, path, face_index: faceIndex, status } = row;
+  return { batchId, personId, path, faceIndex, forced: row.forced === 1, status };
 }

@@ -9,11 +9,13 @@ export class ConfigError extends Error {
   }
 }
 
+const SECRET_KEY = /_URL$|SECRET|PASSWORD|TOKEN|PASSPHRASE/;
+
 /**
  * Reads the keys of `shape` from an environment. An empty value counts as absent, as in `KEY= command`.
  *
  * @throws ConfigError that names every bad key at once, with what was expected and what was found. Values of keys that
- *   may hold a password (`*_URL`) are not repeated.
+ *   may hold a secret (`*_URL`, `*_HASH`, `*SECRET*`…) are not repeated.
  */
 export function readEnv<Shape extends z.ZodRawShape>(
   environment: NodeJS.ProcessEnv,
@@ -29,7 +31,7 @@ export function readEnv<Shape extends z.ZodRawShape>(
       const found =
         value === undefined
           ? 'it is not set'
-          : key.endsWith('_URL')
+          : SECRET_KEY.test(key)
             ? 'found something else'
             : `found ${JSON.stringify(value)}`;
       return `${key}: expected ${issue.message}; ${found}`;
@@ -62,6 +64,17 @@ export function decimal(options: { min: number; max: number; fallback: number })
 /** A TCP port; 0 lets the system choose a free one. */
 export function port(fallback: number) {
   return integer({ min: 0, max: 65535, fallback });
+}
+
+/** A TCP port that need not be given. */
+export function optionalPort() {
+  const expected = 'a whole number from 0 to 65535';
+  return z
+    .string()
+    .regex(/^\d+$/, expected)
+    .transform(Number)
+    .refine((value) => value <= 65535, expected)
+    .optional();
 }
 
 /** One of a few words; the first is the default. */

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { type Actor, recordAudit } from './audit.ts';
 import type { Database, Queryable, Row } from './database.ts';
 import {
   advanceErasure,
@@ -8,6 +9,7 @@ import {
   readErasure,
   toReceipt,
 } from './erasure-progress.ts';
+import { isUploadNeeded } from './needed-uploads.ts';
 import { chunksOf } from './outbox.ts';
 import { bumpRevision } from './people.ts';
 import { personNotFound } from './persons.ts';
@@ -15,6 +17,7 @@ import { removeReferences } from './references.ts';
 import { type ScrubbedFaces, scrubFaces } from './scrub-faces.ts';
 
 export interface ErasureOptions {
+  readonly actor: Actor;
   /** Whether a stored path is that of an upload, which is ours to delete. */
   readonly isUpload: (path: string) => boolean;
   /** @returns false when the file was not there */
@@ -68,7 +71,7 @@ async function readReceipt(db: Database, personId: number): Promise<Receipt | nu
  *
  * @returns the receipt when they have been erased already
  */
-function beginErasure(db: Database, personId: number, { isUpload }: ErasureOptions): Promise<Receipt | null> {
+function beginErasure(db: Database, personId: number, { isUpload, actor }: ErasureOptions): Promise<Receipt | null> {
   return db.transact(async (connection) => {
     const revision = await bumpRevision(connection);
     const [people] = await connection.query<Row[]>('SELECT id FROM person WHERE id = ? FOR UPDATE', [personId]);
@@ -99,6 +102,7 @@ function beginErasure(db: Database, personId: number, { isUpload }: ErasureOptio
       revision,
       personId,
     ]);
+    await recordAudit(connection, actor, { action: 'person.erasure_begun', personId });
     return null;
   });
 }
@@ -189,7 +193,7 @@ async function deleteFiles(db: Database, personId: number, { deleteUpload }: Era
   if (files === null || files.length === 0) return;
   let deleted = 0;
   for (const path of files) {
-    if (!(await isNeededByOthers(db, path, personId)) && (await deleteUpload(path))) deleted++;
+    if (!(await isUploadNeeded(db, path, personId)) && (await deleteUpload(path))) deleted++;
   }
   await advanceErasure(db, personId, async (_connection, _revision, progress) => {
     progress.files = progress.files.filter((path) => !files.includes(path));
@@ -197,24 +201,12 @@ async function deleteFiles(db: Database, personId: number, { deleteUpload }: Era
   });
 }
 
-/** An upload is named by its content, as are references made of it. */
-async function isNeededByOthers(db: Database, path: string, personId: number): Promise<boolean> {
-  const hash = path.slice(path.lastIndexOf('/') + 1, path.lastIndexOf('.'));
-  const [rows] = await db.query<Row[]>(
-    `SELECT 1 FROM images WHERE path_hash = UNHEX(SHA2(?, 256))
-     UNION ALL SELECT 1 FROM person_images WHERE image_name LIKE ? AND person_id <> ?
-     UNION ALL SELECT 1 FROM enrolments WHERE status = 'pending' AND path = ? AND person_id <> ?`,
-    [path, `photo/${hash}#%`, personId, path, personId],
-  );
-  return rows.length > 0;
-}
-
 /** One transaction's worth of faces and references; when nothing is left, the person goes, too. */
 async function eraseSome(
   connection: Queryable,
   revision: number,
   progress: ErasureProgress,
-  { personId, isUpload }: ErasureOptions & { personId: number },
+  { personId, isUpload, actor }: ErasureOptions & { personId: number },
 ): Promise<'more' | Erasure> {
   const [faces] = await connection.query<Row[]>(
     `SELECT id FROM faces WHERE person_id = ?
@@ -238,6 +230,8 @@ async function eraseSome(
     JSON.stringify({ receipt }),
     personId,
   ]);
+  const { personId: _, ...details } = receipt;
+  await recordAudit(connection, actor, { action: 'person.erased', personId, details });
   return { ...receipt, folderPhotos: progress.folderPhotos };
 }
 

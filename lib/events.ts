@@ -14,6 +14,7 @@ import { ensureStream } from './image-stream.ts';
 import type { ImageStatus } from './images.ts';
 import type { Log } from './log.ts';
 import { keepConnected, replicaKeys } from './nats-connection.ts';
+import type { BreakerState } from './processors.ts';
 
 /** The environment keys of every service that tells or reads events. */
 export const eventKeys = { ...replicaKeys, NATS_URL: natsUrl(), EVENTS_STREAM: name('EVENTS') };
@@ -24,7 +25,9 @@ export type EventBody =
   /** finished: it has an outcome; changed: the names of its faces, or its status, are others than before. */
   | { readonly kind: 'image.finished' | 'image.changed'; readonly imageId: number; readonly status: ImageStatus }
   | { readonly kind: 'person.changed' | 'person.removed'; readonly personId: number }
-  | { readonly kind: 'job.progress'; readonly job: string; readonly done: number; readonly total: number };
+  | { readonly kind: 'job.progress'; readonly job: string; readonly done: number; readonly total: number }
+  /** Of one of the processors; `nextAttemptAt`: ISO 8601, while it is open. */
+  | { readonly kind: 'processor.breaker'; readonly state: BreakerState; readonly nextAttemptAt: string | null };
 
 /** `at`: ISO 8601. */
 export type FaceflowEvent = EventBody & { readonly at: string };
@@ -163,7 +166,7 @@ export function openEvents(options: {
 
 function describeEventStream(prefix: string) {
   return {
-    subjects: ['image', 'person', 'job'].map((noun) => `${prefix}.${noun}.*`),
+    subjects: ['image', 'person', 'job', 'processor'].map((noun) => `${prefix}.${noun}.*`),
     retention: 'limits' as const,
     discard: 'old' as const,
     storage: 'file' as const,

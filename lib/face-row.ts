@@ -3,6 +3,7 @@ import { PermanentError } from './errors.ts';
 import { type FaceQuality, faceQualityFromColumn } from './face-quality.ts';
 import { updateImageSummary } from './image-summary.ts';
 import type { BoundingBox } from './images.ts';
+import { boxOf } from './read-faces.ts';
 import { type StoredCandidate, storedCandidatesFrom } from './stored-candidates.ts';
 
 /** What is known of a face about which somebody has something to say. */
@@ -33,19 +34,15 @@ export async function lockFace(connection: Queryable, id: number): Promise<FaceR
   const row = rows[0];
   if (row === undefined) throw faceNotFound(id);
   if (row.erased_at !== null) {
-    throw new PermanentError(
-      'face_erased',
-      'The face was erased at the wish of whose it is: nothing can be said of it.',
-    );
+    throw new PermanentError('face_erased', 'What was known of the face has been erased: nothing can be said of it.');
   }
-  const box = { left: row.box_left, top: row.box_top, width: row.box_width, height: row.box_height };
   return {
     id,
     imageId: row.image_id,
     personId: row.person_id,
     descriptor: row.descriptor === null ? null : descriptorFromBytes(row.descriptor),
     model: row.model,
-    box: row.box_left === null ? null : box,
+    box: boxOf(row),
     candidates: storedCandidatesFrom(row.candidates) ?? [],
     quality: faceQualityFromColumn(row.quality),
   };

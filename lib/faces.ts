@@ -64,22 +64,21 @@ export interface Faces {
    */
   readProbes(imageIds: readonly number[]): Promise<Map<number, ImageProbes>>;
   /**
-   * Writes the decisions of one image's faces and its summary, and clears `images.rematch`. Call it in a transaction.
+   * Writes the decisions of images' faces and their summaries, and clears `images.rematch`. Call it in a transaction.
    *
-   * What contradicts the rows as they are now is not written at all: a face was named or un-named by a person since, a
-   * person or reference is gone or moved, the faces are others, or a newer revision has been written. The image then
-   * stays, or becomes, marked, so that it is decided again.
+   * Of an image where they contradict the rows as they are now nothing is written: a face was named or un-named by a
+   * person since, a person or reference is gone or moved, the faces are others, or a newer revision has been written. Such
+   * an image stays, or becomes, marked, so that it is decided again.
    *
-   * @param decisions by the face's id; of faces that a person has named too: for their candidates
-   * @returns whether the person of any face, or of the image, is another one now
+   * @param decided by the image's id, then by the face's; of faces that a person has named too: for their candidates
+   * @returns the images where the person of any face, or of the image, is another one now
    */
   rewriteDecisions(
     connection: Queryable,
-    imageId: number,
     model: string,
     galleryRevision: number,
-    decisions: ReadonlyMap<number, FaceDecision>,
-  ): Promise<{ changed: boolean }>;
+    decided: ReadonlyMap<number, ReadonlyMap<number, FaceDecision>>,
+  ): Promise<number[]>;
 }
 
 export function openFaces(db: Database): Faces {

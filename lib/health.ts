@@ -1,6 +1,7 @@
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { messageOf } from './errors.ts';
+import type { Metrics } from './metrics.ts';
 
 export interface HealthServer {
   /** The port that was bound, also where 0 was asked for. */
@@ -10,18 +11,20 @@ export interface HealthServer {
 
 /**
  * Health over HTTP for a service that has no HTTP of its own: `GET /healthz` says that the process lives, `GET /readyz`
- * that it can work. `ready` throws to say why it cannot.
+ * that it can work, `GET /metrics` how it does. `ready` throws to say why it cannot.
  */
 export async function serveHealth(options: {
   host: string;
   port: number;
   ready: () => Promise<void>;
+  metrics: Metrics;
 }): Promise<HealthServer> {
   const server = createServer(async (request, response) => {
     const answer = (status: number, body: object) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
     if (request.method !== 'GET') return answer(405, { status: 'method not allowed' });
     if (request.url === '/healthz') return answer(200, { status: 'ok' });
+    if (request.url === '/metrics') return answerMetrics(options.metrics, response);
     if (request.url !== '/readyz') return answer(404, { status: 'not found' });
     try {
       await options.ready();
@@ -42,4 +45,9 @@ export async function serveHealth(options: {
         server.closeAllConnections();
       }),
   };
+}
+
+async function answerMetrics(metrics: Metrics, response: ServerResponse): Promise<void> {
+  const text = await metrics.metrics();
+  response.writeHead(200, { 'content-type': metrics.contentType }).end(text);
 }

@@ -13,6 +13,8 @@ import {
   anySubject,
   ensureImageStream,
   findMessageFrom,
+  removeLeftovers,
+  removeStaleConsumers,
   type StreamOptions,
   subjectOf,
   type WorkKind,
@@ -64,10 +66,11 @@ export interface ImageQueue {
    * Publishes ids, of images unless told otherwise, and waits until the stream has stored each. Publishing an id twice is
    * harmless: the stream drops repeats of the last two minutes, and a worker finds the outcome already written.
    *
+   * @param attempts of those that have been put back to pending: how often, so that they are no repeats
    * @returns the ids that were stored; the others may or may not have been
    * @throws when there is no connection: nothing was stored
    */
-  enqueue(ids: readonly number[], kind?: WorkKind): Promise<number[]>;
+  enqueue(ids: readonly number[], kind?: WorkKind, attempts?: ReadonlyMap<number, number>): Promise<number[]>;
   /**
    * Waits for the next image. At most one is handed out a call, so that several workers with a call outstanding share
    * the work fairly.
@@ -78,6 +81,10 @@ export interface ImageQueue {
   backlog(): Promise<Backlog>;
   /** When the image that is handed out next was enqueued; now, when none waits. What is older is in flight, or lost. */
   oldestWaiting(): Promise<Date>;
+  /** Tells this stream from another one of the same name: a server that has lost its disk makes it anew. */
+  streamBirthday(): Promise<string>;
+  /** Removes what others have left behind in the stream, as far as nobody needs it any more. */
+  tidy(options: { idleMs: number }): Promise<{ consumers: string[]; messages: number }>;
   /** Throws when nothing can be enqueued or handed out now. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -86,6 +93,7 @@ export interface ImageQueue {
 const PULL_MS = 20_000;
 const PUBLISH_TIMEOUT_MS = 5_000;
 const PUBLISH_WINDOW = 500;
+const NONE: ReadonlyMap<number, number> = new Map();
 
 interface Session {
   readonly connection: NatsConnection;
@@ -102,12 +110,14 @@ export function openImageQueue(options: QueueOptions): ImageQueue {
   const { log } = options;
   const pulls = new Set<ConsumerMessages>();
   let session: Session | undefined;
+  // There before the session is: what keeps the consumer from being made can be tidied away.
+  let manager: JetStreamManager | undefined;
 
   const kept = keepConnected({
     url: options.url,
     log: options.log,
     async prepare(connection) {
-      const manager = await jetstreamManager(connection);
+      manager = await jetstreamManager(connection);
       await ensureImageStream(manager, options);
       const client = jetstream(connection);
       const consumer = await client.consumers.get(options.stream, options.consumer);
@@ -115,6 +125,7 @@ export function openImageQueue(options: QueueOptions): ImageQueue {
     },
     onLost() {
       session = undefined;
+      manager = undefined;
       for (const pull of pulls) pull.stop();
     },
   });
@@ -125,12 +136,12 @@ export function openImageQueue(options: QueueOptions): ImageQueue {
   }
 
   return {
-    async enqueue(ids, kind = 'identify') {
+    async enqueue(ids, kind = 'identify', attempts = NONE) {
       const { client } = connected();
       const stored: number[] = [];
       for (let start = 0; start < ids.length; start += PUBLISH_WINDOW) {
         const publishing = ids.slice(start, start + PUBLISH_WINDOW).map(async (id) => {
-          const msgID = `${kind === 'identify' ? 'image' : 'enrolment'}-${id}`;
+          const msgID = messageId(kind, id, attempts.get(id) ?? 0);
           await client.publish(subjectOf(options, kind), String(id), { msgID, timeout: PUBLISH_TIMEOUT_MS });
           stored.push(id);
         });
@@ -178,12 +189,28 @@ export function openImageQueue(options: QueueOptions): ImageQueue {
       return next?.time ?? new Date();
     },
 
+    async streamBirthday() {
+      return (await connected().manager.streams.info(options.stream)).created;
+    },
+
+    async tidy({ idleMs }) {
+      if (manager === undefined) throw new Error('There is no connection to NATS.');
+      const consumers = await removeStaleConsumers(manager, options, idleMs);
+      return { consumers, messages: await removeLeftovers(manager, options) };
+    },
+
     async ping() {
       await connected().connection.flush();
     },
 
     close: () => kept.close(),
   };
+}
+
+/** The version before knows no attempts: the first one has no number. */
+function messageId(kind: WorkKind, id: number, attempt: number): string {
+  const first = `${kind === 'identify' ? 'image' : 'enrolment'}-${id}`;
+  return attempt === 0 ? first : `${first}-${attempt}`;
 }
 
 function leaseOf(message: JsMsg): Lease | null {

@@ -38,17 +38,26 @@ export async function ensureImageStream(manager: JetStreamManager, options: Stre
   await ensureConsumer(manager, options, anySubject(options));
 }
 
-/** Makes a stream where it is missing, and has it kept on as many servers as it should be; all else stays as it is. */
+/**
+ * Makes a stream where it is missing; has one that is there take these subjects too, and be kept on as many servers. All else
+ * stays as it is: it may be of a version before or after this one.
+ */
 export async function ensureStream(
   manager: JetStreamManager,
   stream: string,
-  config: Partial<StreamConfig> & Pick<StreamConfig, 'num_replicas'>,
+  config: Partial<StreamConfig> & Pick<StreamConfig, 'subjects' | 'num_replicas'>,
 ): Promise<void> {
   const info = manager.streams.info(stream);
   // Adding what is there already, unchanged, is no error: another service may be quicker.
-  if (!(await exists(info))) await manager.streams.add({ name: stream, ...config });
-  else if ((await info).config.num_replicas !== config.num_replicas)
-    await manager.streams.update(stream, { num_replicas: config.num_replicas });
+  if (!(await exists(info))) {
+    await manager.streams.add({ name: stream, ...config });
+    return;
+  }
+  const { num_replicas } = config;
+  const found = (await info).config;
+  const subjects = [...new Set([...found.subjects, ...config.subjects])];
+  if (subjects.length > found.subjects.length || found.num_replicas !== num_replicas)
+    await manager.streams.update(stream, { subjects, num_replicas });
 }
 
 function describeStream(names: StreamNames) {
@@ -74,7 +83,7 @@ async function ensureConsumer(manager: JetStreamManager, names: StreamNames, sub
       filter_subject: subject,
     });
   }
-  await removeLeftovers(manager, names, subject);
+  await removeLeftovers(manager, names);
 }
 
 /**
@@ -105,17 +114,46 @@ async function removeConsumerOfLostStream(manager: JetStreamManager, { stream, c
 /**
  * A killed server (seen with 2.9) can keep acknowledged messages in a work queue for ever. They are deleted one by one: a
  * purge with a filter would make a 2.9 server forget every message that is in flight.
+ *
+ * @returns how many
  */
-async function removeLeftovers(manager: JetStreamManager, names: StreamNames, subject: string): Promise<void> {
+export async function removeLeftovers(manager: JetStreamManager, names: StreamNames): Promise<number> {
   const { stream, consumer } = names;
-  const floor = (await manager.consumers.info(stream, consumer)).ack_floor.stream_seq;
+  const subject = anySubject(names);
+  let removed = 0;
+  const info = manager.consumers.info(stream, consumer);
+  if (!(await exists(info))) return 0;
+  const floor = (await info).ack_floor.stream_seq;
   let seq = (await manager.streams.info(stream)).state.first_seq;
   while (seq <= floor) {
     const message = await findMessageFrom(manager, stream, seq, subject);
-    if (message === null || message.seq > floor) return;
+    if (message === null || message.seq > floor) break;
     await manager.streams.deleteMessage(stream, message.seq);
+    removed += 1;
     seq = message.seq + 1;
   }
+  return removed;
+}
+
+/**
+ * Removes consumers of other names from which nobody has pulled for a while: a work queue admits one consumer for each
+ * subject, so that one which an earlier configuration has left would keep ours from being made. No message goes with it.
+ *
+ * @returns their names
+ */
+export async function removeStaleConsumers(
+  manager: JetStreamManager,
+  { stream, consumer }: StreamNames,
+  idleMs: number,
+): Promise<string[]> {
+  const removed: string[] = [];
+  for await (const info of manager.consumers.list(stream)) {
+    const active = [info.created, info.delivered.last_active, info.ack_floor.last_active].flatMap((at) => at ?? []);
+    const idle = Date.now() - Math.max(...active.map((at) => Date.parse(String(at))));
+    if (info.name === consumer || info.num_waiting > 0 || idle < idleMs) continue;
+    if (await exists(manager.consumers.delete(stream, info.name))) removed.push(info.name);
+  }
+  return removed;
 }
 
 /** The first message of the subject at or after a sequence number; null when there is none. */

@@ -7,6 +7,7 @@ import { chunksOf, type Outbox, openOutbox } from './outbox.ts';
 import type { Person } from './people.ts';
 import { readCandidatesOf } from './read-faces.ts';
 import { readImages } from './read-images.ts';
+import { retryAtSql } from './retry.ts';
 import { type StoredCandidate, storedCandidatesToColumn } from './stored-candidates.ts';
 
 /** pending is the only state that is not an outcome; there is no 'processing' that could get stuck. */
@@ -27,6 +28,8 @@ export interface AcceptedImage {
   readonly status: ImageStatus;
   /** Whether the queue has taken the id already. */
   readonly enqueued: boolean;
+  /** How often it has been put back to pending. */
+  readonly attempt: number;
 }
 
 export interface Face {
@@ -77,6 +80,8 @@ export interface Image {
   readonly height: number | null;
   readonly createdAt: Date;
   readonly finishedAt: Date | null;
+  /** Of what has failed: when it is tried again by itself; null: not any more. */
+  readonly retryAt: Date | null;
   /** Largest first. */
   readonly faces: readonly Face[];
 }
@@ -136,7 +141,9 @@ export interface Images extends Outbox {
   countByStatus(): Promise<Record<ImageStatus, number>>;
 }
 
-export function openImages(db: Database): Images {
+/** @param options.retryScheduleMs what is recorded as failed is tried again after so long, step by step; empty: by hand only */
+export function openImages(db: Database, options: { readonly retryScheduleMs?: readonly number[] } = {}): Images {
+  const { retryScheduleMs = [] } = options;
   return {
     async addImages(paths) {
       const known = await findByPaths(db, paths);
@@ -159,7 +166,7 @@ export function openImages(db: Database): Images {
       return rows[0] ? { path: rows[0].path, status: rows[0].status } : null;
     },
 
-    recordOutcome: (id, outcome) => db.transact((connection) => writeOutcome(connection, id, outcome)),
+    recordOutcome: (id, outcome) => db.transact((connection) => writeOutcome(connection, id, outcome, retryScheduleMs)),
 
     async findImage(id) {
       const [image] = await readImages(db, 'WHERE i.id = ?', [id]);
@@ -194,25 +201,35 @@ async function findByPaths(db: Queryable, paths: readonly string[]): Promise<Map
   for (const some of chunksOf(paths)) {
     const hashes = some.map(() => 'UNHEX(SHA2(?, 256))').join(', ');
     const [rows] = await db.query<Row[]>(
-      `SELECT id, path, status, enqueued_at IS NOT NULL AS enqueued FROM images WHERE path_hash IN (${hashes})`,
+      `SELECT id, path, status, attempt, enqueued_at IS NOT NULL AS enqueued FROM images WHERE path_hash IN (${hashes})`,
       [...some],
     );
-    for (const { id, path, status, enqueued } of rows) found.set(path, { id, path, status, enqueued: enqueued === 1 });
+    for (const { id, path, status, attempt, enqueued } of rows)
+      found.set(path, { id, path, status, attempt, enqueued: enqueued === 1 });
   }
   return found;
 }
 
-async function writeOutcome(connection: Queryable, id: number, outcome: Outcome): Promise<boolean> {
+async function writeOutcome(
+  connection: Queryable,
+  id: number,
+  outcome: Outcome,
+  retryScheduleMs: readonly number[],
+): Promise<boolean> {
+  const retryAt = retryAtSql(outcome.status === 'failed' ? retryScheduleMs : []);
   const seen = 'faces' in outcome;
   const rematch = seen && (await isOutOfDate(connection, outcome.faces)) ? 1 : 0;
   const [updated] = await connection.query<WriteResult>(
     `UPDATE images
         SET status = ?, person = ?, width = ?, height = ?, reason_code = ?, reason = ?,
-            rematch = ?, finished_at = CURRENT_TIMESTAMP(3)
+            rematch = ?, finished_at = CURRENT_TIMESTAMP(3), retry_at = ${retryAt.sql}
       WHERE id = ? AND status = 'pending'`,
     seen
       ? [outcome.status, outcome.personId, outcome.width, outcome.height, null, null, rematch, id]
-      : [outcome.status, null, null, null, outcome.code, outcome.message.slice(0, 512), rematch, id],
+      : [
+          ...[outcome.status, null, null, null, outcome.code, outcome.message.slice(0, 512), rematch],
+          ...[...retryAt.values, id],
+        ],
   );
   if (updated.affectedRows === 0) return false;
   if (seen && outcome.faces.length > 0) {

@@ -1,4 +1,5 @@
 import type { Queryable, Row } from './database.ts';
+import { chunksOf } from './outbox.ts';
 
 /** A face of which it is known whose it is. */
 export interface LabelledFace {
@@ -8,8 +9,6 @@ export interface LabelledFace {
   /** 128 little-endian 32-bit floats. */
   readonly descriptor: Buffer;
 }
-
-const PEOPLE_PER_STATEMENT = 1_000;
 
 /** The model that most references have; null when there are none. */
 export async function findGalleryModel(db: Queryable): Promise<string | null> {
@@ -48,7 +47,7 @@ export async function readReferences(
   return found;
 }
 
-/** Faces of which people have said that they are these people's; of each thousand people at most `limit`. */
+/** Faces of which people have said that they are these people's; of each 500 people at most `limit`. */
 export async function readConfirmedFaces(
   db: Queryable,
   model: string,
@@ -68,10 +67,4 @@ export async function readConfirmedFaces(
 
 function toFace(row: Row): LabelledFace {
   return { id: row.id, personId: row.person_id, descriptor: row.descriptor };
-}
-
-function* chunksOf(ids: readonly number[]): Generator<readonly number[]> {
-  for (let start = 0; start < ids.length; start += PEOPLE_PER_STATEMENT) {
-    yield ids.slice(start, start + PEOPLE_PER_STATEMENT);
-  }
 }

@@ -37,13 +37,14 @@ const NEWEST = Number.MAX_SAFE_INTEGER;
  * others; where they hardly ever meet, the page ends early: fewer images than asked for, or none, and the way to go on.
  */
 export async function listImages(db: Queryable, query: ImageQuery): Promise<ImageList> {
-  const { ids, next } = await findIds(db, query);
+  const { ids, next } = await findImageIds(db, query);
   if (ids.length === 0) return { images: [], next };
   const places = ids.map(() => '?').join(', ');
   return { images: await readImages(db, `WHERE i.id IN (${places}) ORDER BY i.id DESC`, ids), next };
 }
 
-async function findIds(db: Queryable, query: ImageQuery): Promise<{ ids: number[]; next: number | null }> {
+/** The ids of one page alone. */
+export async function findImageIds(db: Queryable, query: ImageQuery): Promise<{ ids: number[]; next: number | null }> {
   const { limit } = query;
   const plan = await planSearch(db, query);
   const deadline = performance.now() + ROUNDS_MS;

@@ -1,3 +1,5 @@
+import { type Actor, recordAudit } from './audit.ts';
+import { changeOnce } from './change-once.ts';
 import type { Database, Queryable } from './database.ts';
 import { bumpRevision } from './people.ts';
 import { lockPerson } from './persons.ts';
@@ -11,9 +13,9 @@ import { lockPerson } from './persons.ts';
  *
  * @throws PermanentError `person_not_found`
  */
-export function mergePeople(db: Database, target: number, sources: readonly number[]): Promise<void> {
+export function mergePeople(db: Database, target: number, sources: readonly number[], actor: Actor): Promise<void> {
   const others = [...new Set(sources)].filter((id) => id !== target);
-  return db.transact(async (connection) => {
+  return changeOnce(db, actor, async (connection) => {
     const revision = await bumpRevision(connection);
     for (const id of [target, ...others].sort((a, b) => a - b)) await lockPerson(connection, id);
     if (others.length === 0) return;
@@ -30,6 +32,12 @@ export function mergePeople(db: Database, target: number, sources: readonly numb
     await connection.query('UPDATE images SET person = ? WHERE person IN (?)', [target, others]);
     await connection.query('UPDATE person SET revision = ? WHERE id = ?', [revision, target]);
     await connection.query('DELETE FROM person WHERE id IN (?)', [others]);
+    await recordAudit(
+      connection,
+      actor,
+      { action: 'person.merged', personId: target, details: { people: others } },
+      ...others.map((personId) => ({ action: 'person.merged', personId, details: { into: target } }) as const),
+    );
   });
 }
 

@@ -1,11 +1,14 @@
-import type { Database, Queryable, Row, WriteResult } from './database.ts';
+import { type Actor, recordAudit } from './audit.ts';
+import { changeOnce } from './change-once.ts';
+import type { Database, Queryable, Row } from './database.ts';
 import type { Reason } from './enrolments.ts';
 import { PermanentError } from './errors.ts';
 import { findMisleading } from './face-quality.ts';
 import { bringImageUpToDate, type FaceRow, lockFace } from './face-row.ts';
 import { bumpRevision, findOrMakePerson } from './people.ts';
 import { lockPerson } from './persons.ts';
-import { addReference, measureReferencesOf, removeReferences, SAME_PICTURE_DISTANCE } from './references.ts';
+import { addReferenceOfFace, measureReferencesOf, removeReferences, SAME_PICTURE_DISTANCE } from './references.ts';
+import { forgetRejections } from './reject-face.ts';
 
 export interface Naming {
   /** The person's id, or the name of one who is made where there is none. */
@@ -34,8 +37,8 @@ export interface Named {
  *
  * @throws PermanentError `face_not_found`, `face_erased`, `person_not_found`
  */
-export function nameFace(db: Database, faceId: number, naming: Naming): Promise<Named> {
-  return db.transact((connection) => writeName(connection, faceId, naming));
+export function nameFace(db: Database, faceId: number, naming: Naming, actor: Actor): Promise<Named> {
+  return changeOnce(db, actor, (connection) => writeName(connection, faceId, naming, actor));
 }
 
 /**
@@ -47,9 +50,11 @@ export function enrolFace(
   db: Database,
   faceId: number,
   { personId, forced }: { personId: number; forced: boolean },
+  actor: Actor,
 ): Promise<number> {
-  return db.transact(async (connection) => {
-    const named = await writeName(connection, faceId, { person: personId, enrol: true, forced }, assertNobodyElses);
+  return changeOnce(db, actor, async (connection) => {
+    const naming = { person: personId, enrol: true, forced };
+    const named = await writeName(connection, faceId, naming, actor, assertNobodyElses);
     if (named.referenceId !== null) return named.referenceId;
     const { code, message } = named.refusal ?? { code: 'no_descriptor', message: 'The face cannot be enrolled.' };
     throw new PermanentError(code, message);
@@ -61,21 +66,25 @@ async function writeName(
   connection: Queryable,
   faceId: number,
   { person, enrol, forced }: Naming,
+  actor: Actor,
   check: (face: FaceRow, personId: number, forced: boolean) => void = () => {},
 ): Promise<Named> {
   const revision = await bumpRevision(connection);
-  const personId = typeof person === 'number' ? person : await findOrMakePerson(connection, person);
+  const personId = typeof person === 'number' ? person : await findOrMakePerson(connection, person, actor);
   await lockPerson(connection, personId);
   const face = await lockFace(connection, faceId);
   check(face, personId, forced);
 
   const refusal = enrol ? await findRefusal(connection, face, personId, forced) : null;
-  const isEnrolled = enrol && refusal === null;
-  // A reference of somebody else that was made of this face is wrong from now on.
-  if (!isEnrolled) await removeReferencesOfFace(connection, face.id, revision, personId);
-  const referenceId = isEnrolled ? await enrolRow(connection, face, personId, revision) : null;
+  let referenceId: number | null = null;
+  if (enrol && refusal === null && hasDescriptor(face)) {
+    referenceId = await addReferenceOfFace(connection, face, personId, revision);
+  } else {
+    // A reference of somebody else that was made of this face is wrong from now on.
+    await removeReferencesOfFace(connection, face.id, revision, personId);
+  }
 
-  await forgetRejection(connection, face.id, personId, revision);
+  await forgetRejections(connection, [face.id], personId, revision);
   // A candidate may tell of a reference that has been removed since.
   const candidate = face.candidates.find((one) => one.personId === personId);
   await connection.query(
@@ -87,6 +96,12 @@ async function writeName(
     [personId, candidate?.personImageId ?? null, personId, candidate?.distance ?? null, personId, face.id],
   );
   await bringImageUpToDate(connection, face.imageId);
+  const whom = { personId, imageId: face.imageId, faceId: face.id };
+  await recordAudit(connection, actor, { action: 'face.named', ...whom });
+  if (referenceId !== null) {
+    const details = { reference: referenceId, source: 'face' };
+    await recordAudit(connection, actor, { action: 'reference.added', ...whom, details });
+  }
   return { imageId: face.imageId, personId, referenceId, refusal };
 }
 
@@ -96,7 +111,7 @@ async function findRefusal(
   personId: number,
   forced: boolean,
 ): Promise<Reason | null> {
-  if (face.descriptor === null || face.model === null) {
+  if (!hasDescriptor(face)) {
     return { code: 'no_descriptor', message: 'The recognizer that saw the face told no descriptor.' };
   }
   if (forced) return null;
@@ -105,44 +120,19 @@ async function findRefusal(
     const message = `The face is too poor to recognise others by: ${reasons.join(', ')}.`;
     return { code: 'poor_quality', message };
   }
-  const [nearest] = await measureReferencesOf(connection, personId, { descriptor: face.descriptor, model: face.model });
+  const [nearest] = await measureReferencesOf(connection, personId, face);
   if (nearest === undefined || nearest.distance >= SAME_PICTURE_DISTANCE) return null;
   if (nearest.id === (await findReferenceOfFace(connection, face.id, personId))) return null;
   return { code: 'duplicate_face', message: 'The same picture of the face is a reference of this person already.' };
 }
 
+const hasDescriptor = (face: FaceRow): face is FaceRow & { descriptor: Float32Array; model: string } =>
+  face.descriptor !== null && face.model !== null;
+
 function assertNobodyElses(face: FaceRow, personId: number, forced: boolean): void {
   const { personId: owner } = face;
   if (forced || owner === null || owner === personId) return;
   throw new PermanentError('belongs_to_other', `The face is that of person ${owner}.`);
-}
-
-async function enrolRow(connection: Queryable, face: FaceRow, personId: number, revision: number): Promise<number> {
-  const { descriptor, model, box } = face;
-  if (descriptor === null || model === null) throw new Error('A face without a descriptor cannot be enrolled.');
-  const imageName = `face/${face.id}`;
-  const nothing = { contentHash: null, path: null };
-  const reference = {
-    ...nothing,
-    imageName,
-    personId,
-    descriptor,
-    model,
-    source: 'face',
-    faceId: face.id,
-    box,
-    quality: face.quality,
-  } as const;
-  return addReference(connection, reference, revision);
-}
-
-async function forgetRejection(connection: Queryable, faceId: number, personId: number, revision: number) {
-  const [removed] = await connection.query<WriteResult>(
-    'DELETE FROM face_rejections WHERE face_id = ? AND person_id = ?',
-    [faceId, personId],
-  );
-  if (removed.affectedRows === 0) return;
-  await connection.query('UPDATE person SET revision = ? WHERE id = ?', [revision, personId]);
 }
 
 async function removeReferencesOfFace(connection: Queryable, faceId: number, revision: number, keep: number) {

@@ -1,11 +1,15 @@
+import { type Actor, type AuditRecord, recordAudit } from './audit.ts';
+import { changeOnce } from './change-once.ts';
 import { type Database, descriptorFromBytes, type Queryable, type Row } from './database.ts';
-import { faceQualityFromColumn, isMisleading, rankQuality } from './face-quality.ts';
+import { type FaceQuality, faceQualityFromColumn, isMisleading, rankQuality } from './face-quality.ts';
 import { updateImageSummary } from './image-summary.ts';
+import type { BoundingBox } from './images.ts';
 import { chunksOf } from './outbox.ts';
 import { bumpRevision, findOrMakePerson, type Person } from './people.ts';
 import { lockPerson } from './persons.ts';
 import { boxOf } from './read-faces.ts';
-import { addReference, measureReferencesOf, SAME_PICTURE_DISTANCE } from './references.ts';
+import { addReferenceOfFace, measureReferencesOf, SAME_PICTURE_DISTANCE } from './references.ts';
+import { forgetRejections } from './reject-face.ts';
 import { distanceBetween } from './similarity.ts';
 
 export interface NamedFaces {
@@ -20,23 +24,25 @@ export interface NamedFaces {
  * So many faces become references: enough to show a person as they look at different times, few enough that one who was
  * taken for another does not drag strangers along.
  */
-export const MAX_ENROLLED = 5;
+const MAX_ENROLLED = 5;
 
 /**
  * Says whose faces these are, once and for all, in one transaction; the best of them become references. It is for each as
  * `PUT /v1/faces/:id/person`.
  *
  * @param select reads the ids of the faces and locks them; of those, unknown ones with a descriptor are named
+ * @param record what is recorded besides
  * @throws PermanentError `person_not_found`, and what `select` throws
  */
 export function nameFaces(
   db: Database,
   person: number | string,
   select: (connection: Queryable) => Promise<readonly number[]>,
+  { actor, record }: { actor: Actor; record: Pick<AuditRecord, 'action' | 'details'> },
 ): Promise<NamedFaces> {
-  return db.transact(async (connection) => {
+  return changeOnce(db, actor, async (connection) => {
     const revision = await bumpRevision(connection);
-    const personId = typeof person === 'number' ? person : await findOrMakePerson(connection, person);
+    const personId = typeof person === 'number' ? person : await findOrMakePerson(connection, person, actor);
     await lockPerson(connection, personId);
     const [people] = await connection.query<Row[]>('SELECT name FROM person WHERE id = ?', [personId]);
     const faces = await lockFaces(connection, await select(connection));
@@ -47,6 +53,8 @@ export function nameFaces(
     for (const some of chunksOf(imageIds)) {
       await connection.query('UPDATE images SET rematch = 2 WHERE id IN (?)', [some]);
     }
+    const details = { ...record.details, faces: faces.length, enrolled: references };
+    await recordAudit(connection, actor, { ...record, personId, details });
     return {
       person: { id: personId, name: people[0]?.name },
       faces: faces.length,
@@ -60,8 +68,9 @@ interface UnnamedFace {
   readonly id: number;
   readonly imageId: number;
   readonly descriptor: Float32Array;
-  readonly quality: ReturnType<typeof faceQualityFromColumn>;
-  readonly row: Row;
+  readonly model: string;
+  readonly box: BoundingBox | null;
+  readonly quality: FaceQuality | null;
 }
 
 async function lockFaces(connection: Queryable, ids: readonly number[]): Promise<UnnamedFace[]> {
@@ -77,8 +86,9 @@ async function lockFaces(connection: Queryable, ids: readonly number[]): Promise
         id: row.id as number,
         imageId: row.image_id as number,
         descriptor: descriptorFromBytes(row.descriptor),
+        model: row.model as string,
+        box: boxOf(row),
         quality: faceQualityFromColumn(row.quality),
-        row,
       })),
     );
   }
@@ -96,33 +106,17 @@ async function enrolBest(
   const good = faces.filter(({ quality }) => !isMisleading(quality));
   for (const face of good.toSorted((a, b) => rankQuality(b.quality) - rankQuality(a.quality) || a.id - b.id)) {
     if (chosen.length === MAX_ENROLLED) break;
-    const { descriptor } = face;
-    if (chosen.some((other) => distanceBetween(descriptor, other.descriptor) < SAME_PICTURE_DISTANCE)) continue;
-    const [nearest] = await measureReferencesOf(connection, personId, { descriptor, model: face.row.model });
+    if (chosen.some((other) => distanceBetween(face.descriptor, other.descriptor) < SAME_PICTURE_DISTANCE)) continue;
+    const [nearest] = await measureReferencesOf(connection, personId, face);
     if (nearest === undefined || nearest.distance >= SAME_PICTURE_DISTANCE) chosen.push(face);
   }
-  for (const face of chosen) await enrolFace(connection, face, personId, revision);
+  for (const face of chosen) await addReferenceOfFace(connection, face, personId, revision);
   return chosen.length;
-}
-
-async function enrolFace(connection: Queryable, face: UnnamedFace, personId: number, revision: number): Promise<void> {
-  const { id, descriptor, quality, row } = face;
-  const known = { personId, descriptor, model: row.model, quality, box: boxOf(row) };
-  await addReference(
-    connection,
-    { ...known, imageName: `face/${id}`, source: 'face', contentHash: null, path: null, faceId: id },
-    revision,
-  );
 }
 
 async function nameSome(connection: Queryable, faces: readonly UnnamedFace[], personId: number, revision: number) {
   const ids = faces.map((face) => face.id);
-  const rejected = 'face_rejections WHERE person_id = ? AND face_id IN (?)';
-  const [rejections] = await connection.query<Row[]>(`SELECT 1 FROM ${rejected} LIMIT 1`, [personId, ids]);
-  if (rejections.length > 0) {
-    await connection.query(`DELETE FROM ${rejected}`, [personId, ids]);
-    await connection.query('UPDATE person SET revision = ? WHERE id = ?', [revision, personId]);
-  }
+  await forgetRejections(connection, ids, personId, revision);
   await connection.query(
     `UPDATE faces SET person_id = ?, person_image_id = NULL, distance = NULL, decided_by = 'user' WHERE id IN (?)`,
     [personId, ids],

@@ -1,4 +1,12 @@
-import { type Database, descriptorFromBytes, descriptorToBytes, type Queryable, type Row } from './database.ts';
+import { type Actor, recordAudit, systemActor } from './audit.ts';
+import {
+  type Database,
+  descriptorFromBytes,
+  descriptorToBytes,
+  type Queryable,
+  type Row,
+  type WriteResult,
+} from './database.ts';
 import { type FaceQuality, faceQualityFromColumn, faceQualityToColumn } from './face-quality.ts';
 
 /** A face that probes are compared to. */
@@ -150,7 +158,7 @@ export function openPeople(db: Database): People {
         const [known] = await connection.query<Row[]>('SELECT person_id FROM person_images WHERE image_name = ?', [
           photo.imageName,
         ]);
-        const personId: number = known[0]?.person_id ?? (await findOrMakePerson(connection, photo.personName));
+        const personId: number = known[0]?.person_id ?? (await findOrMakePerson(connection, photo.personName, FOLDER));
         await connection.query(
           `INSERT INTO person_images
              (image_name, person_id, descriptor, model, file_size, file_mtime_ms, content_hash, failure, quality, revision)
@@ -172,6 +180,7 @@ export function openPeople(db: Database): People {
             revision,
           ],
         );
+        if (photo.descriptor !== null) await recordReference(connection, photo.imageName, personId);
         return true;
       }),
 
@@ -197,6 +206,15 @@ export function openPeople(db: Database): People {
       return rows[0] ? { id: rows[0].id, name: rows[0].name } : null;
     },
   };
+}
+
+/** Photos in the folder of known people are enrolled by whoever puts them there. */
+const FOLDER = systemActor('folder');
+
+async function recordReference(connection: Queryable, imageName: string, personId: number): Promise<void> {
+  const [rows] = await connection.query<Row[]>('SELECT id FROM person_images WHERE image_name = ?', [imageName]);
+  const details = { reference: rows[0]?.id, source: 'folder' };
+  await recordAudit(connection, FOLDER, { action: 'reference.added', personId, details });
 }
 
 /** More changes than this are not worth reading in one go. */
@@ -277,12 +295,17 @@ async function readRevision(db: Queryable): Promise<number> {
 }
 
 /** The id of the person of a name, made where there is none; the row is locked. */
-export async function findOrMakePerson(connection: Queryable, name: string): Promise<number> {
-  await connection.query('INSERT INTO person (name) VALUES (?) ON DUPLICATE KEY UPDATE name = VALUES(name)', [name]);
+export async function findOrMakePerson(
+  connection: Queryable,
+  name: string,
+  actor: Pick<Actor, 'caller' | 'requestId'>,
+): Promise<number> {
+  const [made] = await connection.query<WriteResult>('INSERT IGNORE INTO person (name) VALUES (?)', [name]);
   // Read back by the unique key: insertId says nothing reliable about a row that was there already. FOR UPDATE reads
   // what is committed now, not the transaction's older snapshot, in which another starter's person may be missing.
   const [rows] = await connection.query<Row[]>('SELECT id FROM person WHERE name = ? FOR UPDATE', [name]);
   const row = rows[0];
   if (row === undefined) throw new Error(`The person ${name} was removed while a photo of theirs was being enrolled.`);
+  if (made.affectedRows === 1) await recordAudit(connection, actor, { action: 'person.added', personId: row.id });
   return row.id;
 }

@@ -1,3 +1,5 @@
+import { type Actor, type AuditRecord, recordAudit } from './audit.ts';
+import { changeOnce } from './change-once.ts';
 import type { Database, Queryable, Row } from './database.ts';
 import { PermanentError } from './errors.ts';
 import { type FaceQuality, faceQualityFromColumn } from './face-quality.ts';
@@ -35,8 +37,8 @@ export interface PersonDetail extends PersonSummary {
 }
 
 export interface PersonChange {
-  readonly name?: string;
-  readonly threshold?: number | null;
+  readonly name?: string | undefined;
+  readonly threshold?: number | null | undefined;
 }
 
 export interface Persons {
@@ -48,10 +50,10 @@ export interface Persons {
    */
   listPeople(options: { q?: string; after?: string; limit: number }): Promise<PersonSummary[]>;
   /** @throws PermanentError `person_exists` */
-  addPerson(name: string, threshold: number | null): Promise<number>;
+  addPerson(name: string, threshold: number | null, actor: Actor): Promise<number>;
   findPerson(id: number): Promise<PersonDetail | null>;
   /** @throws PermanentError `person_not_found` or `person_exists` */
-  changePerson(id: number, change: PersonChange): Promise<void>;
+  changePerson(id: number, change: PersonChange, actor: Actor): Promise<void>;
 }
 
 const DUPLICATE_KEY = 1062;
@@ -86,27 +88,32 @@ export function openPersons(db: Database): Persons {
       return rows.map(toSummary);
     },
 
-    async addPerson(name, threshold) {
-      try {
-        await db.query('INSERT INTO person (name, threshold) VALUES (?, ?)', [name, threshold]);
-      } catch (error) {
-        throw translateDuplicate(error, name);
-      }
-      const [rows] = await db.query<Row[]>('SELECT id FROM person WHERE name = ?', [name]);
-      if (rows[0] === undefined) throw new Error('The person was removed while they were being added.');
-      return rows[0].id;
-    },
+    addPerson: (name, threshold, actor) =>
+      changeOnce(db, actor, async (connection) => {
+        try {
+          await connection.query('INSERT INTO person (name, threshold) VALUES (?, ?)', [name, threshold]);
+        } catch (error) {
+          throw translateDuplicate(error, name);
+        }
+        const [rows] = await connection.query<Row[]>('SELECT id FROM person WHERE name = ?', [name]);
+        if (rows[0] === undefined) throw new Error('The person was removed while they were being added.');
+        const personId: number = rows[0].id;
+        const details = threshold === null ? {} : { details: { threshold } };
+        await recordAudit(connection, actor, { action: 'person.added', personId, ...details });
+        return personId;
+      }),
 
     async findPerson(id) {
       const [rows] = await db.query<Row[]>(`${SUMMARY} AND p.id = ?`, [id]);
       return rows[0] === undefined ? null : { ...toSummary(rows[0]), references: await readReferences(db, id) };
     },
 
-    changePerson: (id, { name, threshold }) =>
+    changePerson: (id, { name, threshold }, actor) =>
       db.transact(async (connection) => {
         // The gallery's copies hold names and thresholds, so this is a change of the gallery.
         const revision = await bumpRevision(connection);
         await lockPerson(connection, id);
+        await recordAudit(connection, actor, ...describeChange(id, { name, threshold }));
         if (threshold !== undefined) {
           await connection.query('UPDATE person SET threshold = ?, revision = ? WHERE id = ?', [
             threshold,
@@ -125,22 +132,43 @@ export function openPersons(db: Database): Persons {
   };
 }
 
+function describeChange(personId: number, { name, threshold }: PersonChange): AuditRecord[] {
+  return [
+    ...(name === undefined ? [] : [{ action: 'person.renamed', personId } as const]),
+    ...(threshold === undefined ? [] : [{ action: 'person.threshold_set', personId, details: { threshold } } as const]),
+  ];
+}
+
 /** The ids of the people of these names; those who are missing are made. */
-export async function findOrMakePeople(db: Database, names: readonly string[]): Promise<Map<string, number>> {
+export async function findOrMakePeople(
+  db: Database,
+  names: readonly string[],
+  actor: Actor,
+): Promise<Map<string, number>> {
   const found = await findByNames(db, names);
   const missing = names.filter((name) => !found.has(name));
   for (const some of chunksOf(missing)) {
-    // Another request may have made the same person in between; they are as good as ours.
-    await db.transact((connection) =>
-      connection.query('INSERT INTO person (name) VALUES ? ON DUPLICATE KEY UPDATE name = VALUES(name)', [
-        some.map((name) => [name]),
-      ]),
-    );
+    for (const [name, id] of await db.transact((connection) => makeMissing(connection, some, actor))) {
+      found.set(name, id);
+    }
   }
-  return new Map([...found, ...(await findByNames(db, missing))]);
+  return found;
 }
 
-async function findByNames(db: Database, names: readonly string[]): Promise<Map<string, number>> {
+async function makeMissing(connection: Queryable, names: readonly string[], actor: Actor) {
+  const [known] = await connection.query<Row[]>('SELECT name FROM person WHERE name IN (?)', [names]);
+  const before = new Set(known.map((row) => row.name as string));
+  // Another request may make the same person at this moment; they are as good as ours.
+  await connection.query('INSERT INTO person (name) VALUES ? ON DUPLICATE KEY UPDATE name = VALUES(name)', [
+    names.map((name) => [name]),
+  ]);
+  const ids = await findByNames(connection, names);
+  const made = [...ids].filter(([name]) => !before.has(name));
+  await recordAudit(connection, actor, ...made.map(([, personId]) => ({ action: 'person.added', personId }) as const));
+  return ids;
+}
+
+async function findByNames(db: Queryable, names: readonly string[]): Promise<Map<string, number>> {
   const found = new Map<string, number>();
   for (const some of chunksOf(names)) {
     const [rows] = await db.query<Row[]>('SELECT id, name FROM person WHERE name IN (?)', [some]);

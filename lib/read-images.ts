@@ -5,7 +5,7 @@ import { readFacesOf } from './read-faces.ts';
 /** The images that a `WHERE … ORDER BY … LIMIT` on `images i` selects, in its order, with their faces. */
 export async function readImages(db: Queryable, where: string, values: readonly (string | number)[]): Promise<Image[]> {
   const [rows] = await db.query<Row[]>(
-    `SELECT i.id, i.path, i.status, i.reason_code, i.reason, i.width, i.height, i.created_at, i.finished_at,
+    `SELECT i.id, i.path, i.status, i.reason_code, i.reason, i.width, i.height, i.created_at, i.finished_at, i.retry_at,
             p.id AS person_id, p.name AS person_name
        FROM images i LEFT JOIN person p ON p.id = i.person ${where}`,
     [...values],
@@ -29,6 +29,7 @@ export async function readImages(db: Queryable, where: string, values: readonly 
       height: row.height,
       createdAt: row.created_at,
       finishedAt: row.finished_at,
+      retryAt: row.retry_at,
       faces: own,
     };
   });

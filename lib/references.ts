@@ -1,3 +1,4 @@
+import { type Actor, recordAudit } from './audit.ts';
 import {
   type Database,
   descriptorFromBytes,
@@ -66,6 +67,18 @@ export async function addReference(connection: Queryable, reference: NewReferenc
   return rows[0].id;
 }
 
+/** Adds the reference that a stored face becomes. */
+export function addReferenceOfFace(
+  connection: Queryable,
+  face: Pick<NewReference, 'descriptor' | 'model' | 'box' | 'quality'> & { readonly id: number },
+  personId: number,
+  revision: number,
+): Promise<number> {
+  const { id, descriptor, model, box, quality } = face;
+  const reference = { personId, descriptor, model, box, quality, imageName: `face/${id}`, faceId: id };
+  return addReference(connection, { ...reference, source: 'face', contentHash: null, path: null }, revision);
+}
+
 /**
  * Removes references and has the photos decided again that were named by them. Descriptors are overwritten first: a
  * deleted row's bytes may stay in its page for long.
@@ -103,7 +116,7 @@ export async function removeReferences(
  *
  * @throws PermanentError `person_not_found` or `reference_not_found`
  */
-export function removeReference(db: Database, personId: number, referenceId: number): Promise<void> {
+export function removeReference(db: Database, personId: number, referenceId: number, actor: Actor): Promise<void> {
   return db.transact(async (connection) => {
     const revision = await bumpRevision(connection);
     await lockPerson(connection, personId);
@@ -121,6 +134,11 @@ export function removeReference(db: Database, personId: number, referenceId: num
       throw new PermanentError('reference_not_found', `Person ${personId} has no reference ${referenceId}.`);
     }
     await removeReferences(connection, [referenceId], revision);
+    await recordAudit(connection, actor, {
+      action: 'reference.removed',
+      personId,
+      details: { reference: referenceId },
+    });
   });
 }
 

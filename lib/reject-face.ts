@@ -1,4 +1,5 @@
-import type { Database, Queryable, Row } from './database.ts';
+import { type Actor, recordAudit } from './audit.ts';
+import type { Database, Queryable, Row, WriteResult } from './database.ts';
 import { PermanentError } from './errors.ts';
 import { bringImageUpToDate, faceNotFound, lockFace } from './face-row.ts';
 import { bumpRevision } from './people.ts';
@@ -13,7 +14,7 @@ import { removeReferences } from './references.ts';
  * @throws PermanentError `face_not_found`, `face_erased`, `person_not_found`, or `face_not_named` when it is nobody's
  * @returns the face's image
  */
-export function rejectFace(db: Database, faceId: number, personId?: number): Promise<number> {
+export function rejectFace(db: Database, faceId: number, personId: number | undefined, actor: Actor): Promise<number> {
   return db.transact(async (connection) => {
     const revision = await bumpRevision(connection);
     const rejected = personId ?? (await readPersonOf(connection, faceId));
@@ -38,8 +39,29 @@ export function rejectFace(db: Database, faceId: number, personId?: number): Pro
       [faceId, rejected],
     );
     await bringImageUpToDate(connection, face.imageId);
+    const whom = { personId: rejected, imageId: face.imageId, faceId };
+    await recordAudit(connection, actor, { action: 'face.rejected', ...whom });
     return face.imageId;
   });
+}
+
+/**
+ * Somebody has said that the faces are this person's after all.
+ *
+ * @param revision of `bumpRevision`, in the same transaction
+ */
+export async function forgetRejections(
+  connection: Queryable,
+  faceIds: readonly number[],
+  personId: number,
+  revision: number,
+): Promise<void> {
+  const [removed] = await connection.query<WriteResult>(
+    'DELETE FROM face_rejections WHERE person_id = ? AND face_id IN (?)',
+    [personId, faceIds],
+  );
+  if (removed.affectedRows === 0) return;
+  await connection.query('UPDATE person SET revision = ? WHERE id = ?', [revision, personId]);
 }
 
 async function readPersonOf(connection: Queryable, faceId: number): Promise<number> {

@@ -2,6 +2,8 @@ import { commonKeys, integer, mysqlUrl, port, readEnv } from '../lib/env.ts';
 import { eventKeys } from '../lib/events.ts';
 import { queueKeys } from '../lib/image-queue.ts';
 import { recognizerKeys } from '../lib/recognizer-channel.ts';
+import { retryKeys } from '../lib/retry.ts';
+import { jobKeys } from '../lib/run-jobs.ts';
 
 export type Config = ReturnType<typeof loadConfig>;
 
@@ -12,6 +14,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     ...queueKeys,
     ...eventKeys,
     ...recognizerKeys,
+    ...jobKeys,
+    ...retryKeys,
     MYSQL_URL: mysqlUrl(),
     /** Health over HTTP; any free port, so that several workers fit on one machine. */
     PROCESSOR_PORT: port(0),
@@ -19,8 +23,6 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     PROCESSOR_CONCURRENCY: integer({ min: 1, max: 256, fallback: 8 }),
     /** After so many tries an image is recorded as failed. */
     MAX_DELIVERIES: integer({ min: 1, max: 1_000, fallback: 8 }),
-    /** How long the processor that runs the background jobs may be silent before another one takes over. */
-    LEADER_LEASE_MS: integer({ min: 500, max: 60_000, fallback: 4_000 }),
     /** How long what is known of the faces of strangers is kept, counted from when their photo was looked at; 0: for ever. */
     UNKNOWN_RETENTION_DAYS: integer({ min: 0, max: 36_500, fallback: 0 }),
   });

@@ -4,14 +4,14 @@ import { PermanentError } from '../lib/errors.ts';
 import type { Lease } from '../lib/image-queue.ts';
 import type { Recognition } from '../proto/face.ts';
 import { assertWorthEnrolling, chooseFace } from './judge-face.ts';
-import { tooManyTries } from './process-image.ts';
+import { assertNotEndless, EndlessWork, tooManyTries } from './process-image.ts';
 import type { RecognizerClient } from './recognizer-client.ts';
 import { toQuality } from './to-outcome.ts';
 import { identifyWhenPossible, type LeaseOptions, workOnLease } from './work-on-lease.ts';
 
 export interface EnrolOptions extends LeaseOptions {
   readonly enrolments: Pick<Enrolments, 'findEnrolment' | 'recordEnrolled' | 'recordRefused'>;
-  readonly recognizer: Pick<RecognizerClient, 'identify' | 'untilAvailable'>;
+  readonly recognizer: Pick<RecognizerClient, 'identify' | 'breaker'>;
   /** After so many tries an enrolment is recorded as failed. */
   readonly maxDeliveries: number;
 }
@@ -26,10 +26,12 @@ export function enrolPhoto(lease: Lease, options: EnrolOptions): Promise<boolean
   const { enrolments, maxDeliveries, signal } = options;
   return workOnLease(lease, { enrolment: lease.id }, options, async () => {
     try {
+      assertNotEndless(lease, maxDeliveries);
       return (await enrol(lease.id, options)) ? { status: 'enrolled' } : null;
     } catch (error) {
       const permanent = error instanceof PermanentError;
-      if (!permanent && (signal.aborted || lease.deliveries < maxDeliveries)) throw error;
+      if (!permanent && !(error instanceof EndlessWork) && (signal.aborted || lease.deliveries < maxDeliveries))
+        throw error;
       const status = permanent ? 'refused' : 'failed';
       const reason = permanent ? error : tooManyTries(lease, error);
       return (await enrolments.recordRefused(lease.id, status, reason)) ? { status, reason: reason.code } : null;

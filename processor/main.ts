@@ -7,16 +7,19 @@ import { openImageQueue } from '../lib/image-queue.ts';
 import { LEASE_MS } from '../lib/image-stream.ts';
 import { openImages } from '../lib/images.ts';
 import { createLog } from '../lib/log.ts';
+import { createLeaderGauge, createMetrics } from '../lib/metrics.ts';
 import { openPeople } from '../lib/people.ts';
 import { loadOrExit, run } from '../lib/run.ts';
+import { runJobs } from '../lib/run-jobs.ts';
 import { loadConfig } from './config.ts';
 import { enrolPhoto } from './enrol-photo.ts';
 import { createClusterJob } from './jobs/cluster-faces.ts';
 import { createRetentionJob } from './jobs/erase-strangers.ts';
+import { createForgetAnswersJob } from './jobs/forget-answers.ts';
 import { createRematchJob } from './jobs/rematch.ts';
-import { runJobs } from './jobs/run-jobs.ts';
 import { processImage } from './process-image.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
+import { reportBreaker } from './report-breaker.ts';
 import { startWorker } from './worker.ts';
 
 const config = loadOrExit(() => loadConfig(process.env));
@@ -37,10 +40,15 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   });
   onClose('recognizer client', () => recognizer.close());
 
+  const metrics = createMetrics();
+  const reporting = reportBreaker({ breaker: recognizer.breaker, db, events, metrics, log, signal });
+  onClose('reports', () => reporting);
+
+  const retryScheduleMs = config.RETRY_SCHEDULE;
   const options = {
-    images: openImages(db),
+    images: openImages(db, { retryScheduleMs }),
     people: openPeople(db),
-    enrolments: openEnrolments(db),
+    enrolments: openEnrolments(db, { retryScheduleMs }),
     recognizer,
     events,
     maxDeliveries: config.MAX_DELIVERIES,
@@ -50,7 +58,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   };
   const worker = startWorker({
     queue,
-    untilAvailable: recognizer.untilAvailable,
+    admit: recognizer.breaker.admit,
     pingDatabase: db.ping,
     process: (lease) => (lease.kind === 'enrol' ? enrolPhoto(lease, options) : processImage(lease, options)),
     concurrency: config.PROCESSOR_CONCURRENCY,
@@ -62,6 +70,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
       createRematchJob({ faces: openFaces(db), recognizer, events }),
       createClusterJob({ events }),
       createRetentionJob({ days: config.UNKNOWN_RETENTION_DAYS }),
+      createForgetAnswersJob(),
     ],
     db,
     natsUrl: config.NATS_URL,
@@ -70,6 +79,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     replicas,
     log,
     signal,
+    onLead: createLeaderGauge(metrics, 'stored'),
   });
   onClose('jobs', () => jobs);
 
@@ -77,7 +87,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     signal.throwIfAborted();
     await Promise.all([db.ping(), queue.ping()]);
   };
-  const health = await serveHealth({ host: config.HOST, port: config.PROCESSOR_PORT, ready });
+  const health = await serveHealth({ host: config.HOST, port: config.PROCESSOR_PORT, ready, metrics });
   onClose('health', () => health.close());
   log.info({ port: health.port, concurrency: config.PROCESSOR_CONCURRENCY }, 'pulling images');
 });

@@ -10,7 +10,7 @@ import { identifyWhenPossible, type LeaseOptions, workOnLease } from './work-on-
 export interface ProcessOptions extends LeaseOptions {
   readonly images: Pick<Images, 'findWork' | 'recordOutcome'>;
   readonly people: Pick<People, 'findPersonByImage'>;
-  readonly recognizer: Pick<RecognizerClient, 'identify' | 'untilAvailable'>;
+  readonly recognizer: Pick<RecognizerClient, 'identify' | 'breaker'>;
   readonly events: Pick<Events, 'publish'>;
   /** After so many tries an image is recorded as failed. */
   readonly maxDeliveries: number;
@@ -39,12 +39,32 @@ async function findOutcome(lease: Lease, options: ProcessOptions): Promise<Outco
   const work = await options.images.findWork(lease.id);
   if (work === null || work.status !== 'pending') return null;
   try {
+    assertNotEndless(lease, options.maxDeliveries);
     return await toOutcome(await identifyWhenPossible(work.path, options), options.people);
   } catch (error) {
+    if (error instanceof EndlessWork) return { status: 'failed', ...tooManyTries(lease, error) };
     if (error instanceof PermanentError) return { status: 'unreadable', code: error.code, message: error.message };
     if (options.signal.aborted || lease.deliveries < options.maxDeliveries) throw error;
     return { status: 'failed', ...tooManyTries(lease, error) };
   }
+}
+
+/** Handed out again and again without a word of how it went. */
+export class EndlessWork extends Error {
+  constructor() {
+    super('Whoever looked at it has died, or was stopped, before it had an end.');
+    this.name = 'EndlessWork';
+  }
+}
+
+/**
+ * Ends work that kills whoever takes it, before it does so again: its tries do not end with an error that could be counted.
+ * Being handed out twice as often as an error allows leaves room for restarts in good order.
+ *
+ * @throws EndlessWork
+ */
+export function assertNotEndless(lease: Pick<Lease, 'deliveries'>, maxDeliveries: number): void {
+  if (lease.deliveries > 2 * maxDeliveries) throw new EndlessWork();
 }
 
 /** Why something that was tried so often is not tried again. */

@@ -1,5 +1,4 @@
 import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import CircuitBreaker from 'opossum';
 import { PermanentError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { CHANNEL_OPTIONS, callRecognizer, codeOfServiceError, toPermanentError } from '../lib/recognizer-channel.ts';
@@ -10,6 +9,7 @@ import {
   type MatchRequest,
   type MatchResponse,
 } from '../proto/face.ts';
+import { type Breaker, openBreaker } from './circuit-breaker.ts';
 
 export interface RecognizerClient {
   /**
@@ -17,7 +17,7 @@ export interface RecognizerClient {
    *
    * @throws PermanentError when the picture will never be readable
    * @throws RecognizerBusy when the recognizer is there but has no room
-   * @throws RecognizerUnavailable when the breaker is open: nothing was sent
+   * @throws RecognizerUnavailable (circuit-breaker.ts) when the breaker lets nothing through: nothing was sent
    * @throws anything else: try again later
    */
   identify(path: string): Promise<IdentifyResponse>;
@@ -25,13 +25,12 @@ export interface RecognizerClient {
    * Has the recognizer decide again whose stored faces are.
    *
    * @throws MatchRefused when the recognizer is there but cannot answer this; no fault, and it may pass
-   * @throws RecognizerUnavailable when the breaker is open: nothing was sent
+   * @throws RecognizerUnavailable (circuit-breaker.ts) when the breaker lets nothing through: nothing was sent
    * @throws anything else: try again later
    */
   match(request: MatchRequest): Promise<MatchResponse>;
-  /** Resolves when the breaker is closed, or `signal` is aborted. While it is open no work must be pulled. */
-  untilAvailable(signal: AbortSignal): Promise<void>;
-  isAvailable(): boolean;
+  /** Between this processor and the recognizer: while it is not closed, photos are pulled only when it admits one. */
+  readonly breaker: Pick<Breaker, 'admit' | 'untilClosed' | 'status' | 'onChange'>;
   close(): void;
 }
 
@@ -55,34 +54,18 @@ export class MatchRefused extends Error {
   }
 }
 
-/** The breaker is open. */
-export class RecognizerUnavailable extends Error {
-  constructor(cause: unknown) {
-    super('The recognizer is unavailable.', { cause });
-    this.name = 'RecognizerUnavailable';
-  }
-}
-
 export interface ClientOptions {
   /** A gRPC target. */
   readonly address: string;
   /** The deadline of one call; gRPC carries it to the recognizer, which drops what nobody waits for. */
   readonly timeoutMs: number;
   readonly log: Log;
-  /** How long the open breaker waits before it asks for the recognizer's health. */
-  readonly resetMs?: number;
 }
-
-const FAILURES_TO_OPEN = 5;
-const RESET_MS = 10_000;
 
 /** How long a health check may take. */
 const HEALTH_TIMEOUT_MS = 5_000;
 
-/**
- * Connects to a recognizer, behind a circuit breaker that opens after 5 failures in a row. After a wait a health check
- * decides whether it closes again: no picture is spent on finding that the recognizer is still away.
- */
+/** Connects to a recognizer, behind a circuit breaker: no picture is spent on finding that the recognizer is still away. */
 export function openRecognizerClient(options: ClientOptions): RecognizerClient {
   const { log, address, timeoutMs } = options;
   const identifier = new IdentifyClient(address, credentials.createInsecure(), CHANNEL_OPTIONS);
@@ -92,53 +75,36 @@ export function openRecognizerClient(options: ClientOptions): RecognizerClient {
   const match = (request: MatchRequest): Promise<MatchResponse> =>
     callRecognizer(identifier.match.bind(identifier), request, { timeoutMs });
 
-  const breaker = new CircuitBreaker((call: () => Promise<unknown>) => call(), {
-    // The deadline is gRPC's: two clocks would disagree about which call is lost.
-    timeout: false,
-    resetTimeout: options.resetMs ?? RESET_MS,
-    errorFilter: (error: unknown) =>
-      error instanceof PermanentError || error instanceof RecognizerBusy || error instanceof MatchRefused,
-    // Opened by hand below: opossum counts a share of a time window, not failures in a row.
-    errorThresholdPercentage: 100,
-    volumeThreshold: Number.MAX_SAFE_INTEGER,
+  const breaker = openBreaker({
+    isFault: (error) =>
+      !(error instanceof PermanentError || error instanceof RecognizerBusy || error instanceof MatchRefused),
+    isHealthy: () => isHealthy(health),
   });
-
-  // Every loop of the worker listens while the breaker is open: that is no leak.
-  breaker.setMaxListeners(0);
-  let failuresInARow = 0;
-  breaker.on('success', () => {
-    failuresInARow = 0;
-  });
-  breaker.on('failure', () => {
-    failuresInARow += 1;
-    if (failuresInARow >= FAILURES_TO_OPEN && breaker.closed) breaker.open();
-  });
-  breaker.on('open', () => log.error('the recognizer is unavailable: nothing is pulled until it answers again'));
-  breaker.on('close', () => {
-    failuresInARow = 0;
-    log.info('the recognizer answers again');
-  });
-  breaker.on('halfOpen', async () => {
-    if (await isHealthy(health)) breaker.close();
-    else breaker.open();
-  });
-
-  async function throughBreaker<Response>(call: () => Promise<Response>): Promise<Response> {
-    if (!breaker.closed) throw new RecognizerUnavailable(undefined);
-    return (await breaker.fire(call)) as Response;
-  }
+  logChanges(breaker, log);
 
   return {
-    identify: (path) => throughBreaker(() => identify(path).catch(rethrow(translate))),
-    match: (request) => throughBreaker(() => match(request).catch(rethrow(translateMatch))),
-    untilAvailable: (signal) => untilClosed(breaker, signal),
-    isAvailable: () => breaker.closed,
+    identify: (path) => breaker.run(() => identify(path).catch(rethrow(translate)), { isTrial: true }),
+    match: (request) => breaker.run(() => match(request).catch(rethrow(translateMatch))),
+    breaker,
     close() {
       breaker.shutdown();
       identifier.close();
       health.close();
     },
   };
+}
+
+/** Once when the recognizer goes, and once when it is back: not at every try in between. */
+function logChanges(breaker: Breaker, log: Log): void {
+  let isAway = false;
+  breaker.onChange(({ state, nextAttemptAt }) => {
+    if (state === 'open' && !isAway) {
+      log.error({ nextAttemptAt }, 'the recognizer is unavailable: nothing is pulled until it answers again');
+    } else if (state === 'open') log.warn({ nextAttemptAt }, 'the recognizer is still unavailable');
+    else if (state === 'half_open') log.info('the recognizer says that it is back: one photo tries');
+    else log.info('the recognizer answers again');
+    isAway = state !== 'closed';
+  });
 }
 
 function translateMatch(error: ServiceError): Error {
@@ -169,17 +135,3 @@ function translate(error: ServiceError): Error {
 const rethrow = (to: (error: ServiceError) => Error) => (error: ServiceError) => {
   throw to(error);
 };
-
-async function untilClosed(breaker: Pick<CircuitBreaker, 'closed' | 'on' | 'off'>, signal: AbortSignal): Promise<void> {
-  while (!breaker.closed && !signal.aborted) {
-    await new Promise<void>((resolve) => {
-      const finish = () => {
-        breaker.off('close', finish);
-        signal.removeEventListener('abort', finish);
-        resolve();
-      };
-      breaker.on('close', finish);
-      signal.addEventListener('abort', finish);
-    });
-  }
-}

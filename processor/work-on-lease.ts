@@ -3,7 +3,8 @@ import { messageOf } from '../lib/errors.ts';
 import type { Lease } from '../lib/image-queue.ts';
 import type { Log } from '../lib/log.ts';
 import type { IdentifyResponse } from '../proto/face.ts';
-import { RecognizerBusy, type RecognizerClient, RecognizerUnavailable } from './recognizer-client.ts';
+import { RecognizerUnavailable } from './circuit-breaker.ts';
+import { RecognizerBusy, type RecognizerClient } from './recognizer-client.ts';
 
 export interface LeaseOptions {
   /** How often the lease is extended while the work goes on. */
@@ -58,18 +59,25 @@ const BUSY_WAIT_MS = 250;
  */
 export async function identifyWhenPossible(
   path: string,
-  options: { readonly recognizer: Pick<RecognizerClient, 'identify' | 'untilAvailable'>; readonly signal: AbortSignal },
+  options: { readonly recognizer: Pick<RecognizerClient, 'identify' | 'breaker'>; readonly signal: AbortSignal },
 ): Promise<IdentifyResponse> {
   const { recognizer, signal } = options;
-  for (;;) {
-    try {
-      return await recognizer.identify(path);
-    } catch (error) {
-      if (error instanceof RecognizerBusy) await sleep(BUSY_WAIT_MS * (0.5 + Math.random()), undefined, { signal });
-      else if (error instanceof RecognizerUnavailable) await recognizer.untilAvailable(signal);
-      else throw error;
-      signal.throwIfAborted();
+  let leave = () => {};
+  try {
+    for (;;) {
+      try {
+        return await recognizer.identify(path);
+      } catch (error) {
+        if (error instanceof RecognizerBusy) await sleep(BUSY_WAIT_MS * (0.5 + Math.random()), undefined, { signal });
+        else if (error instanceof RecognizerUnavailable) {
+          leave();
+          leave = await recognizer.breaker.admit(signal, { inHand: true });
+        } else throw error;
+        signal.throwIfAborted();
+      }
     }
+  } finally {
+    leave();
   }
 }
 

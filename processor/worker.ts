@@ -6,8 +6,8 @@ import type { Log } from '../lib/log.ts';
 
 export interface WorkerOptions {
   readonly queue: Pick<ImageQueue, 'next'>;
-  /** Resolves when the recognizer takes work. */
-  readonly untilAvailable: (signal: AbortSignal) => Promise<void>;
+  /** Resolves when a photo may be pulled; called back when that has ended, or there was none. */
+  readonly admit: (signal: AbortSignal) => Promise<() => void>;
   /** Throws when outcomes cannot be written now. */
   readonly pingDatabase: () => Promise<void>;
   /** Ends the lease, whatever happens; false when the image was handed back. */
@@ -41,7 +41,7 @@ export function startWorker(options: WorkerOptions): Worker {
 async function pullUntilStopped(options: WorkerOptions, signal: AbortSignal): Promise<void> {
   const { queue, log } = options;
   while (!signal.aborted) {
-    await options.untilAvailable(signal);
+    const leave = await options.admit(signal);
     if (signal.aborted) return;
     try {
       const lease = await queue.next(signal);
@@ -53,6 +53,8 @@ async function pullUntilStopped(options: WorkerOptions, signal: AbortSignal): Pr
       // The queue itself logs that NATS is gone, once.
       log.debug({ err: error }, `nothing could be pulled: ${messageOf(error)}`);
       await pause(signal);
+    } finally {
+      leave();
     }
   }
 }

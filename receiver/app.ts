@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
+import cookie from '@fastify/cookie';
 import multipart from '@fastify/multipart';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
@@ -17,11 +18,18 @@ import type { Faces } from '../lib/faces.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
+import type { Metrics } from '../lib/metrics.ts';
+import { guardRoutes } from './access/guard.ts';
+import type { AccessControl } from './access/open-access.ts';
+import { accessOf } from './access/route-roles.ts';
 import { knowCallers } from './caller.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
+import { honourIdempotencyKeys } from './idempotency.ts';
 import type { RecognizerClient } from './recognizer-client.ts';
+import { addAuditRoute } from './routes/audit.ts';
 import { addCalibrationRoutes } from './routes/calibration.ts';
 import { addClusterRoutes } from './routes/clusters.ts';
+import { addDeleteImageRoute } from './routes/delete-image.ts';
 import { addEnrolmentRoutes } from './routes/enrolments.ts';
 import { addEventRoute } from './routes/events.ts';
 import { addFacePersonRoutes } from './routes/face-person.ts';
@@ -29,9 +37,13 @@ import { addFaceRoutes } from './routes/faces.ts';
 import { addHealthRoutes } from './routes/health.ts';
 import { addImageRoutes } from './routes/images.ts';
 import { addJobRoute } from './routes/jobs.ts';
+import { addKeyRoutes } from './routes/keys.ts';
+import { addMetricsRoute } from './routes/metrics.ts';
 import { addPeopleRoutes } from './routes/people.ts';
 import { addPhotoRoute } from './routes/photo.ts';
+import { addRetryRoutes } from './routes/retry.ts';
 import { addSearchRoute } from './routes/search.ts';
+import { addSessionRoutes } from './routes/session.ts';
 import { addSubmitRoutes } from './routes/submit.ts';
 
 export interface AppOptions {
@@ -41,6 +53,8 @@ export interface AppOptions {
   readonly queue: ImageQueue;
   readonly events: Events;
   readonly recognizer: RecognizerClient;
+  readonly metrics: Metrics;
+  readonly access: AccessControl;
   /** Absolute folders that photos may come from. */
   readonly roots: readonly string[];
   /** What is shown at all: bytes of a photo's file, and its width × height. */
@@ -52,6 +66,9 @@ export interface AppOptions {
 
 export type App = Parameters<FastifyPluginAsyncZod>[0];
 
+/** How long a request may take to come, its body included: whoever sends a byte a minute does not hold a place for ever. */
+const REQUEST_TIMEOUT_MS = 15 * 60_000;
+
 /** Builds the HTTP API; the caller listens. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const app = fastify({
@@ -62,12 +79,18 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     forceCloseConnections: 'idle',
     // What comes before the last connection is closed is answered, not refused.
     return503OnClosing: false,
+    trustProxy: [...options.access.settings.trustedProxies],
+    requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: { ignoreTrailingSlash: true },
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   answerErrors(app);
   knowCallers(app);
+  tellRequestIds(app);
+  await app.register(cookie);
+  await guardRoutes(app, options.access);
+  honourIdempotencyKeys(app, options);
   parseEveryBodyAsJson(app);
   closeUnusedConnections(app);
   app.addHook('onSend', async (_request, reply) => {
@@ -79,15 +102,19 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Faceflow', description: 'Post the path of a photo, see who is in it.', version: '1' },
+      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', bearerFormat: 'ff_…' } } },
     },
-    transform: jsonSchemaTransform,
+    transform: describeRoute,
   });
-  await app.register(swaggerUi, { routePrefix: '/docs' });
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
   const addRoutes: FastifyPluginAsyncZod = async (api) => {
     answerWrongMethods(api);
     addHealthRoutes(api, options);
+    addMetricsRoute(api, options);
     addSubmitRoutes(api, options);
     addImageRoutes(api, options);
+    addRetryRoutes(api, options);
+    addDeleteImageRoute(api, options);
     addPhotoRoute(api, options);
     addClusterRoutes(api, options);
     addEventRoute(api, options);
@@ -98,9 +125,30 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addFacePersonRoutes(api, options);
     addSearchRoute(api, options);
     addCalibrationRoutes(api, options);
+    addKeyRoutes(api, options);
+    addSessionRoutes(api, options);
+    addAuditRoute(api, options);
   };
   await app.register(addRoutes);
   return app;
+}
+
+/** The description of a route says who may call it. */
+const describeRoute: typeof jsonSchemaTransform = (route) => {
+  const { schema, url } = jsonSchemaTransform(route);
+  const access = accessOf(String([route.route.method].flat()[0]), route.url);
+  if (schema === undefined || schema.hide) return { schema, url };
+  const roles = access === 'open' ? [] : [...access];
+  const needs = roles.length === 0 ? 'Open to everybody.' : `Needs the role ${roles.join(' or ')}.`;
+  const description = [schema.description, needs].filter(Boolean).join(' ');
+  return { url, schema: { ...schema, description, security: roles.length === 0 ? [] : [{ key: roles }] } };
+};
+
+/** The audit tells of requests by their ids. */
+function tellRequestIds(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
 }
 
 /**

@@ -20,12 +20,7 @@ declare module 'fastify' {
   }
 }
 
-const LOCAL: Caller = { kind: 'local', id: 'local', name: 'local', roles: ['admin'] };
-
-/** Gives each request its caller, before any other hook looks at it. */
+/** Each request has a caller; receiver/access/guard.ts finds out who it is before any other hook looks at it. */
 export function knowCallers(app: FastifyInstance): void {
   app.decorateRequest('caller');
-  app.addHook('onRequest', async (request) => {
-    request.caller = LOCAL;
-  });
 }

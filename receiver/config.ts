@@ -3,21 +3,26 @@ import { eventKeys } from '../lib/events.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
 import { queueKeys } from '../lib/image-queue.ts';
 import { recognizerKeys } from '../lib/recognizer-channel.ts';
+import { jobKeys } from '../lib/run-jobs.ts';
+import { accessKeys, toAccessSettings } from './access/settings.ts';
 
 export type Config = ReturnType<typeof loadConfig>;
 
 /** @throws ConfigError that lists every bad key */
 export function loadConfig(environment: NodeJS.ProcessEnv) {
-  return readEnv(environment, {
+  const config = readEnv(environment, {
     ...commonKeys,
     ...listenerKeys,
+    ...accessKeys,
     ...queueKeys,
     ...eventKeys,
     ...imageLimitKeys,
     ...recognizerKeys,
+    ...jobKeys,
     MYSQL_URL: mysqlUrl(),
     RECEIVER_PORT: port(8000),
     /** Folders that photos may come from, separated by colons; a relative path is looked up below each in turn. */
     IMAGE_ROOTS: folders(),
   });
+  return { ...config, access: toAccessSettings(config) };
 }

@@ -1,3 +1,4 @@
+import type { Actor } from '../lib/audit.ts';
 import type { Batch, EnrolmentRequest, Enrolments } from '../lib/enrolments.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Log } from '../lib/log.ts';
@@ -27,12 +28,13 @@ export interface EnrolOptions {
  */
 export async function enrolPaths(
   photos: readonly PhotoToEnrol[],
-  forced: boolean,
+  { forced, actor }: { forced: boolean; actor: Actor },
   { enrolments, queue, roots, log }: EnrolOptions,
 ): Promise<Batch> {
   const requests = await Promise.all(photos.map((photo) => toRequest(photo, forced, roots)));
-  const { id, pending } = await enrolments.addBatch(requests);
-  await publish(pending, { outbox: enrolments, kind: 'enrol', queue, log });
+  const { id, pending } = await enrolments.addBatch(requests, actor);
+  const rows = pending.map((waiting) => ({ id: waiting, attempt: 0 }));
+  await publish(rows, { outbox: enrolments, kind: 'enrol', queue, log });
   const batch = await enrolments.findBatch(id);
   if (batch === null) throw new Error('The batch was removed while it was being made.');
   return batch;

@@ -2,6 +2,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { messageOf, PermanentError } from '../lib/errors.ts';
+import { ClaimLost, KeyReused } from '../lib/idempotency.ts';
 import type { App } from './app.ts';
 
 export const errorSchema = z.object({
@@ -20,18 +21,21 @@ export class HttpError extends Error {
   readonly code: string;
   /** For the header Retry-After. */
   readonly retryAfterSeconds: number | undefined;
+  /** Whether the same request may succeed later; by default from 500 on. */
+  readonly retryable: boolean;
 
   constructor(
     status: number,
     code: string,
     message: string,
-    options: { cause?: unknown; retryAfterSeconds?: number } = {},
+    options: { cause?: unknown; retryAfterSeconds?: number; retryable?: boolean } = {},
   ) {
     super(message, options);
     this.name = 'HttpError';
     this.status = status;
     this.code = code;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.retryable = options.retryable ?? status >= 500;
   }
 }
 
@@ -45,6 +49,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   image_format_unsupported: 422,
   person_not_found: 404,
   cluster_not_found: 404,
+  key_not_found: 404,
   face_not_in_cluster: 409,
   nothing_left: 409,
   person_exists: 409,
@@ -66,11 +71,13 @@ const CODE_OF_FASTIFY: Readonly<Record<string, string>> = {
 };
 
 export function toApiError(error: unknown, requestId: string): { status: number; body: ApiError } {
-  const answer = (status: number, code: string, message: string) => ({
+  const answer = (status: number, code: string, message: string, retryable = status >= 500) => ({
     status,
-    body: { code, message, requestId, retryable: status >= 500 },
+    body: { code, message, requestId, retryable },
   });
-  if (error instanceof HttpError) return answer(error.status, error.code, error.message);
+  if (error instanceof HttpError) return answer(error.status, error.code, error.message, error.retryable);
+  if (error instanceof ClaimLost) return answer(409, 'idempotency_in_progress', error.message, true);
+  if (error instanceof KeyReused) return answer(409, 'idempotency_key_reused', error.message);
   if (error instanceof PermanentError) return answer(STATUS_OF_CODE[error.code] ?? 400, error.code, error.message);
   if (hasZodFastifySchemaValidationErrors(error)) {
     const problems = error.validation.map((issue) => `${issue.instancePath.slice(1) || 'body'}: ${issue.message}`);
@@ -88,6 +95,7 @@ export function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler((error: unknown, request: FastifyRequest, reply: FastifyReply) => {
     const { status, body } = toApiError(error, request.id);
     if (error instanceof HttpError && error.retryAfterSeconds) reply.header('retry-after', error.retryAfterSeconds);
+    if (status === 401) reply.header('www-authenticate', 'Bearer');
     if (status >= 500) request.log.error({ err: error, requestId: request.id }, messageOf(error));
     return reply.status(status).send({ error: body });
   });
@@ -113,6 +121,7 @@ export function answerWrongMethods(app: App): void {
         method: METHODS.filter((method) => !allowed.has(method)),
         url,
         schema: { hide: true },
+        config: { wrongMethod: true },
         handler: (request, reply) => {
           reply.header('allow', [...allowed].join(', '));
           throw new HttpError(405, 'method_not_allowed', `${request.method} is not possible here.`);

@@ -5,7 +5,7 @@ import type { ImageQueue } from '../lib/image-queue.ts';
 import type { WorkKind } from '../lib/image-stream.ts';
 import type { AcceptedImage, Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
-import type { Outbox } from '../lib/outbox.ts';
+import type { Outbox, WaitingRow } from '../lib/outbox.ts';
 
 export interface SubmitOptions {
   readonly images: Pick<Images, 'addImages' | 'markEnqueued'>;
@@ -28,9 +28,9 @@ export async function submitPaths(paths: readonly string[], options: SubmitOptio
   const checked = await Promise.all(paths.map((path) => checkPath(path, options.roots)));
   const normal = new Set(checked.flatMap((one) => ('error' in one ? [] : [one.normal])));
   const images = await options.images.addImages([...normal]);
-  const waiting = images.filter((image) => image.status === 'pending' && !image.enqueued).map((image) => image.id);
+  const waiting = images.filter((image) => image.status === 'pending' && !image.enqueued);
   await publish(waiting, { ...options, outbox: options.images, kind: 'identify' });
-  for (const imageId of waiting) options.events.publish({ kind: 'image.accepted', imageId });
+  for (const { id: imageId } of waiting) options.events.publish({ kind: 'image.accepted', imageId });
   const byPath = new Map(images.map((image) => [image.path, image]));
   return checked.map((one) => {
     if ('error' in one) return one;
@@ -41,20 +41,24 @@ export async function submitPaths(paths: readonly string[], options: SubmitOptio
 }
 
 export interface PublishOptions extends Pick<SubmitOptions, 'queue' | 'log'> {
-  /** Where the ids stand. */
+  /** Where the rows stand. */
   readonly outbox: Pick<Outbox, 'markEnqueued'>;
   readonly kind: WorkKind;
 }
 
 /** Publishes ids that no queue has taken yet, as far as that is possible now. @returns how many were taken */
-export async function publish(ids: readonly number[], { outbox, queue, kind, log }: PublishOptions): Promise<number> {
-  if (ids.length === 0) return 0;
+export async function publish(
+  rows: readonly WaitingRow[],
+  { outbox, queue, kind, log }: PublishOptions,
+): Promise<number> {
+  if (rows.length === 0) return 0;
   try {
-    const taken = await queue.enqueue(ids, kind);
+    const attempts = new Map(rows.map(({ id, attempt }) => [id, attempt]));
+    const taken = await queue.enqueue([...attempts.keys()], kind, attempts);
     await outbox.markEnqueued(taken);
     return taken.length;
   } catch (error) {
-    log.debug({ count: ids.length, kind, err: error }, `published later: ${messageOf(error)}`);
+    log.debug({ count: rows.length, kind, err: error }, `published later: ${messageOf(error)}`);
     return 0;
   }
 }

@@ -8,6 +8,7 @@ import {
   integer,
   listenerKeys,
   mysqlUrl,
+  optionalPort,
   port,
   readEnv,
 } from '../lib/env.ts';
@@ -25,6 +26,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     ...listenerKeys,
     ...imageLimitKeys,
     RECOGNIZER_PORT: port(50051),
+    /** `/metrics`, `/healthz` and `/readyz` over HTTP; without it there is gRPC only. */
+    METRICS_PORT: optionalPort(),
     /** Without it the recognizer runs alone on the folder KNOWN_PEOPLE. */
     MYSQL_URL: mysqlUrl().optional(),
     IMAGE_ROOTS: folders(),

@@ -1,6 +1,8 @@
 import { openDatabase } from '../lib/database.ts';
 import { openDecisionRules } from '../lib/decision-rules.ts';
+import { serveHealth } from '../lib/health.ts';
 import { createLog } from '../lib/log.ts';
+import { createMetrics } from '../lib/metrics.ts';
 import { openPeople } from '../lib/people.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { loadConfig } from './config.ts';
@@ -46,6 +48,17 @@ await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
   onClose('server', () => server.close());
   log.info({ port: server.port, workers: pool.workers, database: database !== null }, 'listening');
 
+  let isReady = false;
+  if (config.METRICS_PORT !== undefined) {
+    const ready = async () => {
+      if (!isReady || signal.aborted) throw new Error('It is loading, or stopping.');
+    };
+    const watched = { host: config.HOST, port: config.METRICS_PORT, ready, metrics: createMetrics() };
+    const health = await serveHealth(watched);
+    onClose('health', () => health.close());
+    log.info({ port: health.port }, 'metrics are told over HTTP');
+  }
+
   const { model, backend } = await pool.warmUp();
   log.info({ backend, model }, 'networks loaded');
   const table = database && openDecisionRules(database);
@@ -74,6 +87,7 @@ await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
   }
   if (signal.aborted) return;
   signal.addEventListener('abort', () => server.becomeUnready());
+  isReady = true;
   const naming = { gallery, rules, model, thresholdFor };
   server.becomeReady({
     identify: (request, signal) => identify({ ...naming, roots: config.IMAGE_ROOTS, pool }, request, signal),

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openDatabase } from '../lib/database.ts';
 import {
   createDatabase,
   createStreamName,
@@ -169,6 +170,23 @@ describe.skipIf('skip' in installed)('the page in a real browser', () => {
 
   test('the browser had nothing to complain about', () => {
     expect(complaints).toEqual([]);
+  });
+
+  test('while every processor waits for the recognizer the page says since when, and when it is tried again', async () => {
+    const db = openDatabase(database.url);
+    // As the processor's own report, which it gives again within ten seconds.
+    const open = () =>
+      db.query(
+        `UPDATE processors SET breaker = 'open', unavailable_since = NOW(3), next_attempt_at = NOW(3) + INTERVAL 40 SECOND`,
+      );
+    const banner = page.getByText('Paused: the recognizer is unavailable since');
+    await expect.poll(async () => (await open()) && banner.isVisible()).toBe(true);
+    expect(await page.locator('.banner').innerText()).toMatch(/since \d\d:\d\d\. Next try in \d+ s\./);
+    expect(await page.locator('.activity').innerText()).toBe('Paused');
+    await page.screenshot({ path: join(screenshots, 'paused.png') });
+    await banner.waitFor({ state: 'detached' });
+    await expect.poll(() => page.locator('.activity').innerText()).toBe('Up to date');
+    await db.close();
   });
 
   test('while the receiver is away the page keeps what it has, and recovers by itself', async () => {

@@ -1,9 +1,16 @@
 import { existsSync } from 'node:fs';
 import { loadConfig as loadFrontendConfig } from '../frontend/config.ts';
 import { loadConfig as loadProcessorConfig } from '../processor/config.ts';
-import { loadConfig as loadReceiverConfig } from '../receiver/config.ts';
+import { loadConfig as loadReceiverConfig, type Config as ReceiverConfig } from '../receiver/config.ts';
 import { loadConfig as loadRecognizerConfig } from '../recognizer/config.ts';
 import { loadConfig as loadMigrationConfig } from '../sql/config.ts';
+
+/** In deploy/Dockerfile. */
+const SET_BY_THE_IMAGE = { HOST: '0.0.0.0' };
+
+function maySomebodyCome({ access }: ReceiverConfig): boolean {
+  return access.anonymous !== 'nobody' || access.adminKeyHashes.length > 0 || access.login !== undefined;
+}
 
 type Environment = Record<string, string>;
 
@@ -53,9 +60,12 @@ export function findEnvironmentProblems(
   service: string,
   { own, shared = {}, interpolated = [] }: { own: Environment; shared?: Environment; interpolated?: string[] },
 ): string[] {
-  const { keys, error } = load(service, { ...shared, ...own });
+  const { keys, config, error } = load(service, { ...SET_BY_THE_IMAGE, ...shared, ...own });
   return [
     ...(error === undefined ? [] : [`${label}: loadConfig refuses it: ${(error as Error).message}`]),
+    ...(service === 'receiver' && config !== undefined && !maySomebodyCome(config as ReceiverConfig)
+      ? [`${label}: nobody could use it`]
+      : []),
     ...Object.keys(own)
       .filter((key) => !keys.has(key) && !interpolated.includes(key))
       .map((key) => `${label}: ${service} does not read ${key}`),

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { systemActor } from '../lib/audit.ts';
 import { descriptorFromBytes, type Row } from '../lib/database.ts';
 import { erasePerson } from '../lib/erase-person.ts';
 import { openPeople } from '../lib/people.ts';
@@ -233,7 +234,9 @@ test('an erasure that dies is invisible at once, and finished by the next call; 
   });
   await services.finish(uploaded);
   const dies = { isUpload: () => true, deleteUpload: () => Promise.reject(new Error('the disk is gone')) };
-  await expect(erasePerson(services.db, body.id, dies)).rejects.toThrow('the disk is gone');
+  await expect(erasePerson(services.db, body.id, { actor: systemActor('test'), ...dies })).rejects.toThrow(
+    'the disk is gone',
+  );
   expect((await call('GET', `/v1/people/${body.id}`)).status).toBe(404);
   for (const [method, path, given] of [
     ['PATCH', `/v1/people/${body.id}`, { name: 'Zoe again' }],

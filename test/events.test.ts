@@ -136,6 +136,33 @@ test('an event is told as it happens, and the stream goes on after any id withou
   expect(third.blocks.map((block) => block.event)).not.toContain('reset');
 });
 
+test('receivers are killed and stopped, and clients go on at the next one: no gap, no repeat, while events go on', async () => {
+  await untilConnected();
+  let told = 0;
+  const telling = setInterval(() => publish(++told), 5);
+  const heard: number[] = [];
+  const goOn = async (port: number, lastId: string | undefined): Promise<Client> => {
+    const client = await listen(port, lastId === undefined ? {} : { 'last-event-id': lastId });
+    const enough = toldOf(client).length;
+    await waitFor('some events', () => toldOf(client).length > enough + 5);
+    return client;
+  };
+  let client = await goOn(receiver.port, undefined);
+  for (const ending of ['SIGKILL', 'SIGTERM'] as const) {
+    receiver.kill(ending);
+    await Promise.all([receiver.exited, client.ended]);
+    heard.push(...toldOf(client));
+    receiver = await startReceiver(natsUrl());
+    client = await goOn(receiver.port, client.lastId());
+    expect(client.blocks.map((block) => block.event)).not.toContain('reset');
+  }
+  clearInterval(telling);
+  await until(client, told);
+  heard.push(...toldOf(client));
+  const first = heard[0] ?? 0;
+  expect(heard).toEqual(Array.from({ length: told - first + 1 }, (_, n) => first + n));
+});
+
 test('an id that the stream has no more of is answered with reset first, and so is one of another stream', async () => {
   await untilConnected();
   publish(1, 2, 3, 4);
@@ -243,12 +270,29 @@ test('a client that takes nothing is dropped; the others go on', async () => {
   await until(quick, 1_000_000);
 });
 
+test('a stream that a version before has made takes what is told since', async () => {
+  const connection = await connectNats(natsUrl());
+  const manager = await jetstreamManager(connection);
+  const older = createStreamName();
+  const prefix = older.toLowerCase();
+  await manager.streams.add({ name: older, subjects: [`${prefix}.image.*`, `${prefix}.later.*`] });
+  const upgraded = openEvents({ url: natsUrl(), stream: older, log: pino({ level: 'silent' }) });
+  await untilConnected(upgraded);
+  upgraded.publish({ kind: 'processor.breaker', state: 'open', nextAttemptAt: null });
+  await waitFor('the event', async () => (await manager.streams.info(older)).state.messages === 1);
+  // What a version after this one tells goes on.
+  expect((await manager.streams.info(older)).config.subjects).toContain(`${prefix}.later.*`);
+  await upgraded.close();
+  await manager.streams.delete(older);
+  await connection.close();
+});
+
 test('GET /v1/jobs shows how far each job is', async () => {
   await claimJobs(db, 1, ['rematch']);
   const answer = await fetch(`http://127.0.0.1:${receiver.port}/v1/jobs`);
-  expect(await answer.json()).toEqual({
-    jobs: [
-      { name: 'rematch', done: 0, total: 0, startedAt: null, finishedAt: null, updatedAt: expect.stringMatching(/Z$/) },
-    ],
-  });
+  // The receiver has jobs of its own.
+  const { jobs } = (await answer.json()) as { jobs: { name: string }[] };
+  expect(jobs.filter((job) => job.name === 'rematch')).toEqual([
+    { name: 'rematch', done: 0, total: 0, startedAt: null, finishedAt: null, updatedAt: expect.stringMatching(/Z$/) },
+  ]);
 });

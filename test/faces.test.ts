@@ -71,9 +71,15 @@ function decide(person: typeof ada | null, distance = 0.3): FaceDecision {
 
 type Added = Awaited<ReturnType<typeof addImage>>;
 
-function rewrite(image: Added, decisions: FaceDecision[], { revision = image.galleryRevision, model = MODEL } = {}) {
+async function rewrite(
+  image: Added,
+  decisions: FaceDecision[],
+  { revision = image.galleryRevision, model = MODEL } = {},
+) {
   const byFace = new Map(decisions.flatMap((one, index) => [[image.faceIds[index] ?? 0, one] as const]));
-  return db.transact((connection) => faces.rewriteDecisions(connection, image.id, model, revision, byFace));
+  const decided = new Map([[image.id, byFace]]);
+  const changed = await db.transact((connection) => faces.rewriteDecisions(connection, model, revision, decided));
+  return { changed: changed.includes(image.id) };
 }
 
 const isMarked = async (image: Added) =>

@@ -25,6 +25,9 @@ export default async function startServersOfTheRun(project: TestProject): Promis
     report: () => {},
     watch: (name) => ({ onLine: () => {}, onEvent: ({ text }) => console.warn(`${name} ${text}`) }),
   });
+  // The reporter, in this process too, searches them when the last test has ended.
+  process.env.FACEFLOW_KEPT_LOGS = await mkdtemp(join(tmpdir(), 'faceflow-test-logs-'));
+  project.provide('keptLogs', process.env.FACEFLOW_KEPT_LOGS);
   project.provide('mysqlUrl', servers.mysqlUrl);
   project.provide('natsUrl', servers.natsUrl);
   return async () => {

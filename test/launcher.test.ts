@@ -8,6 +8,7 @@ import { type GuardedProcess, spawnGuarded } from '../cli/guarded-process.ts';
 import { isDebianLike, unpackDebianPackages } from '../cli/servers/debian-packages.ts';
 import { findOnPath } from '../cli/servers/find-program.ts';
 import { checkNatsProgram } from '../cli/servers/nats-server.ts';
+import { keepLauncherLogs } from './kept-logs.ts';
 import './servers.ts';
 
 // The launcher as a person meets it: through cli/setup.mjs, with real private servers and all four real services.
@@ -25,6 +26,7 @@ const folders: string[] = [];
 
 afterAll(() => {
   for (const launcher of launchers) launcher.kill('SIGKILL');
+  for (const folder of folders) keepLauncherLogs(folder);
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 

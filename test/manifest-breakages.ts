@@ -55,6 +55,13 @@ export const breakages: Breakage[] = [
     problem: /processor does not read FRONTEND_PORT/,
   },
   {
+    name: 'a receiver that nobody could use',
+    target: 'Deployment/receiver',
+    change: (_, __, container) =>
+      set(container, { env: container.env?.filter(({ name }) => name !== 'ADMIN_KEY_HASH') }),
+    problem: /receiver: nobody could use it/,
+  },
+  {
     name: 'a misspelt key in the ConfigMap',
     target: 'ConfigMap/faceflow',
     change: (object) => set(object.data, { LOG_LEVELL: 'info' }),

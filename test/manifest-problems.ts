@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { findEnvironmentProblems, serviceOf } from './container-environment.ts';
 import type { Container, KubernetesObject, PodSpec, Probe } from './kubernetes-objects.ts';
@@ -141,6 +142,12 @@ function findContainerProblems({ label }: Workload, container: Container): strin
   return wanted.filter(([fine]) => !fine).map(([, problem]) => `${label} ${container.name}: ${problem}`);
 }
 
+/** What the Secret may hold under a key. */
+function wordOf(key: string): string {
+  const word = `word-of-${key}`;
+  return key.endsWith('_HASH') ? createHash('sha256').update(word).digest('hex') : word;
+}
+
 /** The environment of a container as Kubernetes makes it; a value from a Secret becomes a word. */
 function resolveEnvironment(container: Container, objects: readonly KubernetesObject[]) {
   const problems: string[] = [];
@@ -154,7 +161,7 @@ function resolveEnvironment(container: Container, objects: readonly KubernetesOb
   const interpolated: string[] = [];
   for (const { name, value, valueFrom } of container.env ?? []) {
     // Kubernetes puts in only what stands above, and leaves the rest as it is.
-    own[name] = (value ?? `word-of-${valueFrom?.secretKeyRef?.key}`).replace(
+    own[name] = (value ?? wordOf(String(valueFrom?.secretKeyRef?.key))).replace(
       /\$\((\w+)\)/g,
       (reference, key: string) => {
         interpolated.push(key);

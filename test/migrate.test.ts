@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import mysql from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { systemActor } from '../lib/audit.ts';
 import { type Database, openDatabase } from '../lib/database.ts';
 import type { FaceQuality } from '../lib/face-quality.ts';
 import { openImages, type SeenFace } from '../lib/images.ts';
 import { openPeople } from '../lib/people.ts';
 import { openPersons } from '../lib/persons.ts';
+import { removeDeadProcessors, removeProcessor, reportProcessor, summariseProcessors } from '../lib/processors.ts';
+import { listDue, putBack } from '../lib/retry.ts';
 import { createGallerySearch } from '../recognizer/gallery-search.ts';
 import { migrate } from '../sql/migrate.ts';
 import { createDatabase, startMysqlServer, type TestDatabase } from './servers.ts';
@@ -195,11 +198,11 @@ describe.each(servers)('on $name', ({ url }) => {
     expect(await people.loadGalleryChanges('m1', before + 10)).toMatchObject({ complete: true });
 
     const persons = openPersons(db);
-    await persons.changePerson(entries[0]?.personId ?? 0, { name: 'Ada L.' });
+    await persons.changePerson(entries[0]?.personId ?? 0, { name: 'Ada L.' }, systemActor('test'));
     const renamed = await people.loadGalleryChanges('m1', before + 11);
     expect(renamed.complete).toBe(true);
     expect(renamed.changed.map((entry) => entry.personName)).toEqual(Array(7).fill('Ada L.'));
-    await persons.changePerson(entries[0]?.personId ?? 0, { name: 'ada' });
+    await persons.changePerson(entries[0]?.personId ?? 0, { name: 'ada' }, systemActor('test'));
   });
 
   test('an outcome is written once, with its faces; a second one changes nothing', async () => {
@@ -249,7 +252,7 @@ describe.each(servers)('on $name', ({ url }) => {
     expect(added.map((image) => image.path)).toEqual(paths);
     expect(await images.addImages(paths)).toEqual(added);
     await images.markEnqueued(added.slice(0, 700).map((image) => image.id));
-    const waiting = await images.listNotEnqueued({ minAgeMs: 0, limit: 10_000 });
+    const waiting = (await images.listNotEnqueued({ minAgeMs: 0, limit: 10_000 })).map((row) => row.id);
     expect(waiting.filter((id) => id >= (added[0]?.id ?? 0))).toEqual(added.slice(700).map((image) => image.id));
     expect(await images.listNotEnqueued({ minAgeMs: 3_600_000, limit: 10 })).toEqual([]);
 
@@ -261,6 +264,54 @@ describe.each(servers)('on $name', ({ url }) => {
     }
     expect(seen).toEqual([...new Set(seen)].sort((a, b) => b - a));
     expect((await images.countByStatus()).pending).toBe(seen.length);
+  });
+
+  test('what has failed is due when its step of the schedule says so, and is put back with that step used', async () => {
+    const images = openImages(db, { retryScheduleMs: [60_000, 7_200_000] });
+    const [image] = await images.addImages(['retry/one.jpg']);
+    const id = image?.id ?? 0;
+    const failure = { status: 'failed', code: 'too_many_tries', message: 'away' } as const;
+    const fail = async () => {
+      expect(await images.recordOutcome(id, failure)).toBe(true);
+      return (await images.findImage(id))?.retryAt ?? null;
+    };
+    const due = async () => (await listDue(db, 'images', 10)).includes(id);
+    const back = (scheduled: boolean) =>
+      db.transact((connection) => putBack(connection, 'images', [id, id + 1], { statuses: ['failed'], scheduled }));
+    const ms = (at: Date | null) => (at?.getTime() ?? 0) - Date.now();
+
+    expect(Math.abs(ms(await fail()) - 60_000)).toBeLessThan(30_000);
+    expect(await due()).toBe(false);
+    await db.query('UPDATE images SET retry_at = retry_at - INTERVAL 2 MINUTE WHERE id = ?', [id]);
+    expect(await due()).toBe(true);
+    expect(await back(true)).toEqual([{ id, attempt: 1 }]);
+    expect(await back(true)).toEqual([]);
+    expect(await due()).toBe(false);
+    expect(Math.abs(ms(await fail()) - 7_200_000)).toBeLessThan(1_000_000);
+    await back(true);
+    expect(await fail()).toBeNull();
+    expect(await back(false)).toEqual([{ id, attempt: 3 }]);
+    expect(Math.abs(ms(await fail()) - 60_000)).toBeLessThan(30_000);
+    expect(await openImages(db).listNotEnqueued({ minAgeMs: 0, limit: 10_000 })).not.toContainEqual({ id, attempt: 3 });
+  });
+
+  test('processors are summed up by their rows', async () => {
+    expect(await summariseProcessors(db)).toMatchObject({ state: 'stopped', unavailableSince: null });
+    const well = { state: 'closed', unavailableSince: null, nextAttemptAt: null } as const;
+    const away = { unavailableSince: new Date(Date.now() - 60_000), nextAttemptAt: new Date(Date.now() + 30_000) };
+    await reportProcessor(db, 'a', well);
+    await reportProcessor(db, 'a', { ...away, state: 'open' });
+    const paused = await summariseProcessors(db);
+    expect(paused).toMatchObject({ state: 'paused', processors: 1, paused: 1 });
+    expect(Date.now() - (paused.unavailableSince?.getTime() ?? 0)).toBeGreaterThan(50_000);
+    expect(paused.nextAttemptInMs).toBeGreaterThan(0);
+    expect(paused.nextAttemptInMs).toBeLessThanOrEqual(30_000);
+    await reportProcessor(db, 'b', well);
+    expect(await summariseProcessors(db)).toMatchObject({ state: 'running', processors: 2, paused: 1 });
+    await removeProcessor(db, 'a');
+    await removeProcessor(db, 'b');
+    expect((await summariseProcessors(db)).processors).toBe(0);
+    expect(await db.transact(removeDeadProcessors)).toBe(0);
   });
 
   test('a transaction that loses a deadlock is run again', async () => {

@@ -22,6 +22,7 @@ export interface SeenFace {
 
 export interface PeopleServices {
   readonly db: Database;
+  readonly databaseUrl: string;
   readonly url: string;
   readonly stream: string;
   /** IMAGE_ROOTS: the sample photos as sample1.jpg…, one photo with one face each as a.jpg…, see FACES. */
@@ -67,10 +68,9 @@ export async function startPeopleServices(): Promise<PeopleServices> {
     ...{ ...shared, KNOWN_PEOPLE: known, GALLERY_POLL_MS: '100', RECOGNIZER_WORKERS: '1', LOG_LEVEL: 'debug' },
     GALLERY_SNAPSHOT: snapshot,
   });
-  const receiver = await startService('receiver', { ...shared, MAX_IMAGE_BYTES: '3000000' });
-  const processor = await startService('processor', {
-    ...{ ...shared, RECOGNIZER_ADDRESS: `127.0.0.1:${recognizer.port}` },
-  });
+  const withRecognizer = { ...shared, RECOGNIZER_ADDRESS: `127.0.0.1:${recognizer.port}` };
+  const receiver = await startService('receiver', { ...withRecognizer, MAX_IMAGE_BYTES: '3000000' });
+  const processor = await startService('processor', withRecognizer);
   const db = openDatabase(database.url);
   const url = `http://127.0.0.1:${receiver.port}`;
 
@@ -83,7 +83,7 @@ export async function startPeopleServices(): Promise<PeopleServices> {
     send(path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
 
   return {
-    ...{ db, url, stream, photos, known, snapshot, recognizer, call },
+    ...{ db, databaseUrl: database.url, url, stream, photos, known, snapshot, recognizer, call },
     upload(path, files, fields = {}) {
       const form = new FormData();
       for (const [name, value] of Object.entries(fields)) form.set(name, value);

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { chooseFreePort } from '../cli/free-port.ts';
 import { type GuardedProcess, spawnGuarded } from '../cli/guarded-process.ts';
 import type { BoundingBox } from '../lib/images.ts';
+import { keepLauncherLogs } from './kept-logs.ts';
 import { cropFace, samplePhoto } from './sample-photos.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -42,6 +43,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all(running.reverse().map((child) => child.stop('SIGTERM', 30_000)));
+  keepLauncherLogs(join(folder, 'data'));
   await rm(folder, { recursive: true });
 });
 

@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { chooseFreePort } from '../cli/free-port.ts';
 import { connectRecognizer, type RecognizerClient } from './recognizer-client.ts';
 import { samplePhoto } from './sample-photos.ts';
 import { startService } from './servers.ts';
+import { waitFor } from './wait-for.ts';
 
 let roots: string;
 
@@ -45,6 +47,15 @@ test('files of more bytes, or with more pixels, than allowed are refused', async
       details: 'The picture has 1920 × 1280 pixels; at most 600000 are read.',
     });
     expect(await client.identify('light.jpg')).toMatchObject({ width: 1000, height: 600 });
+  });
+});
+
+test('with a port for it, health and metrics are told over HTTP', async () => {
+  const port = await chooseFreePort();
+  await withRecognizer({ METRICS_PORT: String(port) }, async () => {
+    const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
+    await waitFor('it to be ready', async () => (await get('/readyz')).ok);
+    expect(await (await get('/metrics')).text()).toMatch(/^process_resident_memory_bytes \d+$/m);
   });
 });
 

@@ -18,6 +18,7 @@ import { askHttp, askService, describeService, type ServiceName } from '../cli/s
 import { supervise, waitUntil } from '../cli/supervise.ts';
 import { messageOf } from '../lib/errors.ts';
 import { migrate } from '../sql/migrate.ts';
+import { keepLog } from './kept-logs.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -110,9 +111,11 @@ export async function startService(
   const program = describeService(name, { PATH, HOME, TMPDIR, ...env }, '127.0.0.1', port);
   const child = await spawnGuarded(program.command, program.args, { env: program.env, killAfterMs: 5_000 });
   let printed = '';
+  const keep = keepLog(name, env);
   for (const input of [child.stdout, child.stderr]) {
     createInterface({ input }).on('line', (line) => {
       printed += `${line}\n`;
+      keep(line);
     });
   }
   const { ready } = options;

@@ -64,10 +64,29 @@ export interface ImagePage {
   readonly nextCursor: string | null;
 }
 
+/** What the processors are doing. */
+export interface Processing {
+  /** stopped: there is none. */
+  readonly state: 'running' | 'paused' | 'stopped';
+  /** ISO 8601, UTC; null while the recognizer answers. */
+  readonly unavailableSince: string | null;
+  readonly nextAttemptInSeconds: number | null;
+}
+
 export interface Stats {
   readonly images: Readonly<Partial<Record<ImageStatus, number>>>;
   /** null: the queue cannot be reached. */
   readonly queue: { readonly pending: number; readonly inFlight: number } | null;
+  /** Absent: a receiver of an earlier version. */
+  readonly processing?: Processing;
+}
+
+/** Who looks at the page. */
+export interface Session {
+  /** null: nobody is known. `local`: nobody need say who they are. */
+  readonly caller: { readonly kind: 'local' | 'key' | 'user'; readonly name: string } | null;
+  /** null: nobody can log in. */
+  readonly login: { readonly provider: string; readonly url: string } | null;
 }
 
 export interface ImageQuery {
@@ -100,6 +119,21 @@ export function fetchImages({ status, cursor }: ImageQuery, signal?: AbortSignal
 
 export function fetchStats(signal?: AbortSignal): Promise<Stats> {
   return getJson('/v1/stats', signal);
+}
+
+export function fetchSession(signal?: AbortSignal): Promise<Session> {
+  return getJson('/v1/session', signal);
+}
+
+export async function logOut(): Promise<void> {
+  // The receiver believes a cookie only together with this header, which no page of another site can send.
+  const response = await fetch('/v1/logout', { method: 'POST', headers: { 'x-faceflow-page': '1' } });
+  if (!response.ok) throw await readError(response);
+}
+
+/** Whether an answer was refused because nobody is known. */
+export function isNotLoggedIn(error: Error | null): boolean {
+  return error instanceof ApiError && error.code === 'not_authenticated';
 }
 
 /** @param width pixels at most, for a thumbnail; the original size without it */

@@ -5,6 +5,7 @@ const locale = 'en-GB';
 
 const relativeTime = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'short' });
 const absoluteTime = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium' });
+const timeOfDay = new Intl.DateTimeFormat(locale, { timeStyle: 'short' });
 const wholeNumber = new Intl.NumberFormat(locale);
 
 const minute = 60;
@@ -30,6 +31,11 @@ export function formatRelativeTime(moment: number, now: number): string {
 /** In the reader's own time zone. */
 export function formatAbsoluteTime(moment: number): string {
   return absoluteTime.format(moment);
+}
+
+/** "14:05", in the reader's own time zone. */
+export function formatTimeOfDay(moment: number): string {
+  return timeOfDay.format(moment);
 }
 
 /** @param milliseconds as "0.4 s", "12 s", "3 min" */

@@ -1,9 +1,12 @@
 import { Announcement } from './announcement.tsx';
+import { isNotLoggedIn } from './api.ts';
 import { ConnectionBanner } from './connection-banner.tsx';
 import { EmptyFilter, EmptyPage } from './empty-page.tsx';
 import { HeldRows } from './held-rows.tsx';
 import { LoadingRows } from './loading-rows.tsx';
+import { LogInPage } from './log-in-page.tsx';
 import { PageHeader } from './page-header.tsx';
+import { PausedBanner } from './paused-banner.tsx';
 import { StatusFilter } from './status-filter.tsx';
 import { useImages } from './use-images.ts';
 import { countAll, useStats } from './use-stats.ts';
@@ -17,6 +20,16 @@ export function ImagesPage() {
     chooseStatus(next);
     window.scrollTo({ top: 0 });
   };
+  if (isNotLoggedIn(error)) {
+    return (
+      <>
+        <PageHeader stats={undefined} reachable />
+        <main>
+          <LogInPage />
+        </main>
+      </>
+    );
+  }
   const nothingYet = images?.length === 0 && status === null;
   return (
     <>
@@ -24,6 +37,7 @@ export function ImagesPage() {
       <main>
         <h1 className="visually-hidden">Photos</h1>
         <StatusFilter stats={stats} chosen={status} choose={choose} />
+        <PausedBanner processing={stats?.processing} pending={stats?.images.pending ?? 0} />
         <ConnectionBanner error={error} stale={images !== undefined} />
         {images === undefined && error === null && <LoadingRows />}
         {images !== undefined && images.length > 0 && (

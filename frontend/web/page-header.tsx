@@ -1,3 +1,4 @@
+import { Account } from './account.tsx';
 import type { Stats } from './api.ts';
 import { FaceMark } from './face-mark.tsx';
 import { formatCount } from './format.ts';
@@ -10,6 +11,7 @@ export function PageHeader({ stats, reachable }: { stats: Stats | undefined; rea
         Faceflow
       </a>
       <Activity stats={stats} reachable={reachable} />
+      <Account />
     </header>
   );
 }
@@ -29,6 +31,8 @@ function describeActivity(stats: Stats, reachable: boolean) {
   const pending = stats.images.pending ?? 0;
   if (!reachable) return { state: 'trouble', text: 'Not connected' };
   if (stats.queue === null) return { state: 'trouble', text: 'Queue unavailable, photos wait' };
+  if (stats.processing?.state === 'paused') return { state: 'trouble', text: 'Paused' };
+  if (pending > 0 && stats.processing?.state === 'stopped') return { state: 'trouble', text: 'Nobody looks at photos' };
   if (pending > 0)
     return { state: 'busy', text: `Looking at ${formatCount(pending)} ${pending === 1 ? 'photo' : 'photos'}` };
   return { state: 'idle', text: 'Up to date' };

@@ -16,8 +16,8 @@ import {
 } from '../../lib/cluster-faces.ts';
 import type { Events } from '../../lib/events.ts';
 import { saveJob } from '../../lib/jobs.ts';
+import type { Job, JobContext } from '../../lib/run-jobs.ts';
 import { type ClusterSpace, createClusterSpace, MIN_CLUSTER_SIZE } from './grow-clusters.ts';
-import type { Job, JobContext } from './run-jobs.ts';
 
 export const CLUSTERS = 'clusters';
 

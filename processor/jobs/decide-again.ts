@@ -5,13 +5,14 @@ import type { FaceDecision, Faces, ImageProbes, StoredProbe } from '../../lib/fa
 import type { ImageStatus } from '../../lib/images.ts';
 import { probesToMatch, toMatchProbe } from '../../lib/match-probes.ts';
 import { listMarkedImages, readStatuses } from '../../lib/rematch-images.ts';
+import type { JobContext } from '../../lib/run-jobs.ts';
 import type { Decision, MatchResponse } from '../../proto/face.ts';
-import { MatchRefused, type RecognizerClient, RecognizerUnavailable } from '../recognizer-client.ts';
-import type { JobContext } from './run-jobs.ts';
+import { RecognizerUnavailable } from '../circuit-breaker.ts';
+import { MatchRefused, type RecognizerClient } from '../recognizer-client.ts';
 
 export interface DecideAgainOptions {
   readonly faces: Pick<Faces, 'readProbes' | 'rewriteDecisions'>;
-  readonly recognizer: Pick<RecognizerClient, 'match' | 'untilAvailable'>;
+  readonly recognizer: Pick<RecognizerClient, 'match' | 'breaker'>;
   readonly events: Pick<Events, 'publish'>;
 }
 
@@ -125,14 +126,12 @@ async function decideImages(
   const asked = imageIds.map((id) => probesToMatch(photos.get(id)?.probes ?? []));
   const response = model === null ? null : await matchWhenPossible(batch, model, asked);
   if (model !== null && response === null) return null;
+  const revision = response?.galleryRevision ?? minRevision;
+  const decided = new Map(
+    imageIds.map((id, index) => [id, toDecisions(asked[index] ?? [], response?.photos[index]?.decisions ?? [])]),
+  );
   const statuses = await context.write(async (connection) => {
-    const changed: number[] = [];
-    for (const [index, id] of imageIds.entries()) {
-      const decisions = toDecisions(asked[index] ?? [], response?.photos[index]?.decisions ?? []);
-      const revision = response?.galleryRevision ?? minRevision;
-      const rewritten = await faces.rewriteDecisions(connection, id, model ?? '', revision, decisions);
-      if (rewritten.changed) changed.push(id);
-    }
+    const changed = await faces.rewriteDecisions(connection, model ?? '', revision, decided);
     return readStatuses<ImageStatus>(connection, changed);
   });
   for (const [imageId, status] of statuses) events.publish({ kind: 'image.changed', imageId, status });
@@ -175,7 +174,7 @@ async function matchWhenPossible(
     try {
       return await recognizer.match(request);
     } catch (error) {
-      if (error instanceof RecognizerUnavailable) await recognizer.untilAvailable(signal);
+      if (error instanceof RecognizerUnavailable) await recognizer.breaker.untilClosed(signal);
       else if (error instanceof MatchRefused && error.reason === 'behind') await pause(BEHIND_WAIT_MS, signal);
       else if (error instanceof MatchRefused) {
         log.warn({ model, reason: error.reason }, `stored faces wait to be matched again: ${messageOf(error)}`);

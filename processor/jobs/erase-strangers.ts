@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { recordAudit, systemActor } from '../../lib/audit.ts';
 import { eraseStrangers, readOldStrangers } from '../../lib/erase-strangers.ts';
 import { saveJob } from '../../lib/jobs.ts';
-import type { Job, JobContext } from './run-jobs.ts';
+import type { Job, JobContext } from '../../lib/run-jobs.ts';
 
 export const RETENTION = 'retention';
 
@@ -14,6 +15,7 @@ export interface RetentionOptions {
 
 const LOOK_EVERY_MS = 15 * 60_000;
 const PAGE = 2_000;
+const RETENTION_ACTOR = systemActor(RETENTION);
 const DAY_MS = 24 * 60 * 60_000;
 
 /**
@@ -47,6 +49,9 @@ export async function eraseOldStrangers(
     if (page.faceIds.length === 0) continue;
     erased += await write(async (connection) => {
       const count = await eraseStrangers(connection, page.faceIds);
+      if (count > 0) {
+        await recordAudit(connection, RETENTION_ACTOR, { action: 'faces.erased', details: { faces: count } });
+      }
       await saveJob(connection, RETENTION, { done: erased + count, total: erased + count, run: 'finished' });
       return count;
     });

@@ -9,9 +9,9 @@ import {
   readGalleryRevision,
   readLastFaceId,
 } from '../../lib/rematch-images.ts';
+import type { Job, JobContext } from '../../lib/run-jobs.ts';
 import { type DecideAgainOptions, decideMarkedImages } from './decide-again.ts';
 import { findAffectedBy } from './find-affected.ts';
-import type { Job, JobContext } from './run-jobs.ts';
 
 export const REMATCH = 'rematch';
 

@@ -4,6 +4,7 @@ import { readThresholds, setGalleryThreshold } from '../../lib/decision-rules.ts
 import { findGalleryModel } from '../../lib/labelled-faces.ts';
 import { readGalleryRevision } from '../../lib/rematch-images.ts';
 import { CANDIDATE_LIMIT } from '../../lib/similarity.ts';
+import { actorOf } from '../actor.ts';
 import type { App, AppOptions } from '../app.ts';
 import { createCalibrator } from '../calibration/calibrate.ts';
 import { keepPreviews } from '../calibration/keep-previews.ts';
@@ -95,10 +96,10 @@ export function addCalibrationRoutes(app: App, options: AppOptions): void {
         },
       },
     },
-    async ({ body }) => ({
-      threshold: body.threshold,
-      galleryRevision: await setGalleryThreshold(db, body.threshold),
-    }),
+    async (request) => {
+      const { threshold } = request.body;
+      return { threshold, galleryRevision: await setGalleryThreshold(db, threshold, actorOf(request)) };
+    },
   );
 }
 

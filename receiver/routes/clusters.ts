@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Cluster, type Clusters, clusterNotFound, openClusters } from '../../lib/clusters.ts';
+import { actorOf } from '../actor.ts';
 import type { App, AppOptions } from '../app.ts';
 import { errorReplySchema, HttpError } from '../errors.ts';
 import { faceSchema, personSchema } from '../face-schemas.ts';
@@ -142,11 +143,12 @@ function addNaming(app: App, clusters: Clusters): void {
         },
       },
     },
-    ({ params, body: { personId, name } }) => {
+    (request) => {
+      const { personId, name } = request.body;
       if ((personId === undefined) === (name === undefined)) {
         throw new HttpError(400, 'invalid_request', 'The request is not valid: give either personId or name.');
       }
-      return clusters.nameCluster(params.id, personId ?? name ?? '');
+      return clusters.nameCluster(request.params.id, personId ?? name ?? '', actorOf(request));
     },
   );
 }
@@ -164,8 +166,8 @@ function addShaping(app: App, clusters: Clusters): void {
         response: { 201: clusterSchema, ...errors },
       },
     },
-    async ({ params, body }, reply) => {
-      const id = await clusters.splitCluster(params.id, body.faces);
+    async (request, reply) => {
+      const id = await clusters.splitCluster(request.params.id, request.body.faces, actorOf(request));
       return reply.status(201).send(await readCluster(clusters, id));
     },
   );
@@ -182,8 +184,9 @@ function addShaping(app: App, clusters: Clusters): void {
         response: { 200: clusterSchema, ...errors },
       },
     },
-    async ({ params, body }) => {
-      await clusters.ignoreCluster(params.id, body.ignored);
+    async (request) => {
+      const { params, body } = request;
+      await clusters.ignoreCluster(params.id, body.ignored, actorOf(request));
       return readCluster(clusters, params.id);
     },
   );

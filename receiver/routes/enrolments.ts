@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type Batch, ENROLMENT_STATUSES, type EnrolmentPhoto, openEnrolments } from '../../lib/enrolments.ts';
 import { enrolFace } from '../../lib/name-face.ts';
 import { findOrMakePeople, openPersons, personNotFound } from '../../lib/persons.ts';
+import { actorOf } from '../actor.ts';
 import type { App, AppOptions } from '../app.ts';
 import { type EnrolOptions, enrolPaths } from '../enrol-paths.ts';
 import { errorReplySchema, HttpError } from '../errors.ts';
@@ -85,14 +86,16 @@ function addFacesOfPerson(app: App, { db, roots, limits }: AppOptions, enrolling
     async (request, reply) => {
       const { body } = request;
       const personId = request.params.id;
+      const actor = actorOf(request);
       if (body !== null && body !== undefined && 'faceId' in body) {
-        const reference = await enrolFace(db, body.faceId, { personId, forced: body.force });
+        const reference = await enrolFace(db, body.faceId, { personId, forced: body.force }, actor);
         return reply.status(201).send({ reference });
       }
       if (body !== null && body !== undefined) {
         assertNotTooMany(body.paths.length);
         const photos = body.paths.map((photo) => ({ ...photo, personId }));
-        return reply.status(202).send({ batch: presentBatch(await enrolPaths(photos, body.force, enrolling)) });
+        const batch = await enrolPaths(photos, { forced: body.force, actor }, enrolling);
+        return reply.status(202).send({ batch: presentBatch(batch) });
       }
       if (!carriesPhotos(request)) throw new HttpError(400, 'invalid_request', 'Give paths, a faceId, or files.');
       // Before the photos are stored: nobody could erase them.
@@ -100,7 +103,7 @@ function addFacesOfPerson(app: App, { db, roots, limits }: AppOptions, enrolling
       const { paths, fields } = await receivePhotos(request, { root: roots[0] ?? '', maxBytes: limits.maxBytes });
       const face = readFaceField(fields.get('face'));
       const photos = paths.map((path) => ({ path, personId, ...(face === undefined ? {} : { face }) }));
-      const batch = await enrolPaths(photos, fields.get('force') === 'true', enrolling);
+      const batch = await enrolPaths(photos, { forced: fields.get('force') === 'true', actor }, enrolling);
       return reply.status(202).send({ batch: presentBatch(batch) });
     },
   );
@@ -129,16 +132,19 @@ function addBulk(app: App, { db }: AppOptions, enrolling: EnrolOptions): void {
         response: { 202: acceptedSchema, ...errors },
       },
     },
-    async ({ body }, reply) => {
+    async (request, reply) => {
+      const { body } = request;
+      const actor = actorOf(request);
       assertNotTooMany(body.enrolments.length);
       const names = new Set(body.enrolments.flatMap(({ person }) => (typeof person === 'string' ? [person] : [])));
-      const ids = await findOrMakePeople(db, [...names]);
+      const ids = await findOrMakePeople(db, [...names], actor);
       const photos = body.enrolments.map(({ person, path, face }) => {
         const personId = typeof person === 'number' ? person : ids.get(person);
         if (personId === undefined) throw new Error('A person was removed while their photos were being enrolled.');
         return { personId, path, face };
       });
-      return reply.status(202).send({ batch: presentBatch(await enrolPaths(photos, body.force, enrolling)) });
+      const batch = await enrolPaths(photos, { forced: body.force, actor }, enrolling);
+      return reply.status(202).send({ batch: presentBatch(batch) });
     },
   );
 }

@@ -17,8 +17,8 @@ const idSchema = z
   .optional();
 
 const description = `Server-sent events. Each has the stream's sequence number as its id, and its kind as its event: \`image.accepted\`,
-\`image.finished\`, \`image.changed\`, \`image.deleted\`, \`person.changed\`, \`person.removed\`, \`job.progress\`. They hold ids
-and status only. With \`Last-Event-ID\` (browsers send it by themselves) the stream goes on after that event, without gap or
+\`image.finished\`, \`image.changed\`, \`image.deleted\`, \`person.changed\`, \`person.removed\`, \`job.progress\`,
+\`processor.breaker\`. They hold ids and status only. With \`Last-Event-ID\` (browsers send it by themselves) the stream goes on after that event, without gap or
 repeat; without it, with what happens from now on. An event \`reset\` says that some were lost (they are kept for a day): read
 anew what you show. Comments keep the connection alive.`;
 
@@ -36,6 +36,7 @@ export function addEventRoute(app: App, { events }: Pick<AppOptions, 'events'>):
     {
       // A HEAD would never end.
       exposeHeadRoute: false,
+      config: { staysOpen: true },
       schema: {
         summary: 'What happens, as it happens',
         description,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { nameFace } from '../../lib/name-face.ts';
 import { rejectFace } from '../../lib/reject-face.ts';
+import { actorOf } from '../actor.ts';
 import type { App, AppOptions } from '../app.ts';
 import { errorReplySchema, HttpError } from '../errors.ts';
 import { explainedFaceSchema } from '../face-schemas.ts';
@@ -38,12 +39,14 @@ export function addFacePersonRoutes(app: App, options: AppOptions): void {
         },
       },
     },
-    async ({ params, body: { personId, name, enrol, force } }) => {
+    async (request) => {
+      const { params } = request;
+      const { personId, name, enrol, force } = request.body;
       if ((personId === undefined) === (name === undefined)) {
         throw new HttpError(400, 'invalid_request', 'The request is not valid: give either personId or name.');
       }
       const person = personId ?? name ?? '';
-      const named = await nameFace(db, params.id, { person, enrol, forced: force });
+      const named = await nameFace(db, params.id, { person, enrol, forced: force }, actorOf(request));
       events.publish({ kind: 'person.changed', personId: named.personId });
       const face = await readFace(options, named.imageId, params.id);
       return { ...face, enrolled: named.referenceId !== null, reason: named.refusal };
@@ -69,7 +72,10 @@ export function addFacePersonRoutes(app: App, options: AppOptions): void {
         response: { 200: faceOfImageSchema, ...errors },
       },
     },
-    async ({ params, query }) => readFace(options, await rejectFace(db, params.id, query.person), params.id),
+    async (request) => {
+      const { id } = request.params;
+      return readFace(options, await rejectFace(db, id, request.query.person, actorOf(request)), id);
+    },
   );
 }
 

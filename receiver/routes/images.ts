@@ -2,9 +2,11 @@ import { z } from 'zod';
 import { messageOf } from '../../lib/errors.ts';
 import type { Backlog } from '../../lib/image-queue.ts';
 import { IMAGE_STATUSES, type Image } from '../../lib/images.ts';
+import { summariseProcessors } from '../../lib/processors.ts';
 import type { App, AppOptions } from '../app.ts';
 import { errorReplySchema, HttpError } from '../errors.ts';
 import { explainedFaceSchema, faceSchema, personSchema } from '../face-schemas.ts';
+import { presentProcessing, processingSchema } from '../processing.ts';
 
 const imageSchema = z.object({
   id: z.number().int(),
@@ -17,6 +19,7 @@ const imageSchema = z.object({
   height: z.number().int().nullable(),
   createdAt: z.iso.datetime(),
   finishedAt: z.iso.datetime().nullable(),
+  retryAt: z.iso.datetime().nullable().describe('Of what has failed: when it is tried again by itself.'),
   faces: z.array(faceSchema).describe('Largest first.'),
 });
 
@@ -33,7 +36,7 @@ const countsSchema = z.object(
 
 export const imageParams = z.object({ id: z.coerce.number().int().positive() });
 
-export function addImageRoutes(app: App, { images, queue }: AppOptions): void {
+export function addImageRoutes(app: App, { db, images, queue }: AppOptions): void {
   app.get(
     '/v1/images',
     {
@@ -108,6 +111,7 @@ export function addImageRoutes(app: App, { images, queue }: AppOptions): void {
               .object({ pending: z.number().int(), inFlight: z.number().int() })
               .nullable()
               .describe('Null while the queue cannot be reached.'),
+            processing: processingSchema,
           }),
         },
       },
@@ -117,7 +121,8 @@ export function addImageRoutes(app: App, { images, queue }: AppOptions): void {
         request.log.debug({ err: error }, `no backlog: ${messageOf(error)}`);
         return null;
       });
-      return { images: await images.countByStatus(), queue: await backlog };
+      const processing = summariseProcessors(db).then((summary) => presentProcessing(summary));
+      return { images: await images.countByStatus(), queue: await backlog, processing: await processing };
     },
   );
 }
@@ -131,6 +136,7 @@ function presentImage(image: Image): z.infer<typeof imageSchema> {
     ...image,
     createdAt: image.createdAt.toISOString(),
     finishedAt: image.finishedAt?.toISOString() ?? null,
+    retryAt: image.retryAt?.toISOString() ?? null,
     faces: [...image.faces],
   };
 }

@@ -4,6 +4,7 @@ import { mergePeople } from '../../lib/merge-people.ts';
 import { openPersons, type PersonDetail, type PersonSummary, type Persons, personNotFound } from '../../lib/persons.ts';
 import { removeReference } from '../../lib/references.ts';
 import { CANDIDATE_LIMIT } from '../../lib/similarity.ts';
+import { actorOf } from '../actor.ts';
 import type { App, AppOptions } from '../app.ts';
 import { errorReplySchema } from '../errors.ts';
 import { qualitySchema } from '../face-schemas.ts';
@@ -131,8 +132,9 @@ function addChanging(app: App, { db, events }: AppOptions, persons: Persons): vo
         response: { 201: detailSchema, ...errors },
       },
     },
-    async ({ body }, reply) => {
-      const id = await persons.addPerson(body.name, body.threshold ?? null);
+    async (request, reply) => {
+      const { body } = request;
+      const id = await persons.addPerson(body.name, body.threshold ?? null, actorOf(request));
       events.publish({ kind: 'person.changed', personId: id });
       return reply.status(201).send(await readPerson(persons, id));
     },
@@ -149,11 +151,9 @@ function addChanging(app: App, { db, events }: AppOptions, persons: Persons): vo
         response: { 200: detailSchema, ...errors },
       },
     },
-    async ({ params, body: { name, threshold } }) => {
-      await persons.changePerson(params.id, {
-        ...(name === undefined ? {} : { name }),
-        ...(threshold === undefined ? {} : { threshold }),
-      });
+    async (request) => {
+      const { params, body } = request;
+      await persons.changePerson(params.id, body, actorOf(request));
       events.publish({ kind: 'person.changed', personId: params.id });
       return readPerson(persons, params.id);
     },
@@ -170,8 +170,9 @@ function addChanging(app: App, { db, events }: AppOptions, persons: Persons): vo
         response: { 200: detailSchema, ...errors },
       },
     },
-    async ({ params, body }) => {
-      await mergePeople(db, params.id, body.people);
+    async (request) => {
+      const { params, body } = request;
+      await mergePeople(db, params.id, body.people, actorOf(request));
       for (const personId of body.people)
         if (personId !== params.id) events.publish({ kind: 'person.removed', personId });
       events.publish({ kind: 'person.changed', personId: params.id });
@@ -194,8 +195,10 @@ function addRemoving(app: App, { db, events, roots }: AppOptions): void {
         response: { 200: receiptSchema, ...errors },
       },
     },
-    async ({ params }) => {
+    async (request) => {
+      const { params } = request;
       const { folderPhotos, ...receipt } = await erasePerson(db, params.id, {
+        actor: actorOf(request),
         isUpload,
         deleteUpload: (path) => deleteUpload(path, { root: roots[0] ?? '' }),
       });
@@ -214,8 +217,9 @@ function addRemoving(app: App, { db, events, roots }: AppOptions): void {
         response: { 204: z.null(), ...errors },
       },
     },
-    async ({ params }, reply) => {
-      await removeReference(db, params.id, params.reference);
+    async (request, reply) => {
+      const { params } = request;
+      await removeReference(db, params.id, params.reference, actorOf(request));
       events.publish({ kind: 'person.changed', personId: params.id });
       return reply.status(204).send(null);
     },

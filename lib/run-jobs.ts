@@ -1,9 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Database, Queryable } from '../../lib/database.ts';
-import { messageOf } from '../../lib/errors.ts';
-import { claimJobs, LeadershipLost, writeAsLeader } from '../../lib/jobs.ts';
-import { holdLeadership, type Leadership } from '../../lib/leader.ts';
-import type { Log } from '../../lib/log.ts';
+import type { Database, Queryable } from './database.ts';
+import { integer } from './env.ts';
+import { messageOf } from './errors.ts';
+import { claimJobs, LeadershipLost, writeAsLeader } from './jobs.ts';
+import { holdLeadership, type Leadership } from './leader.ts';
+import type { Log } from './log.ts';
+
+/** The environment keys of every service that runs jobs. */
+export const jobKeys = {
+  /** How long the process that runs the background jobs may be silent before another one takes over. */
+  LEADER_LEASE_MS: integer({ min: 500, max: 60_000, fallback: 4_000 }),
+};
 
 /** Work that goes on in the background, in one process at a time: that of the leader. */
 export interface Job {
@@ -27,29 +34,27 @@ export interface RunJobsOptions {
   readonly jobs: readonly Job[];
   readonly db: Database;
   readonly natsUrl: string;
-  /** Where candidates find each other; of all the processors of one system the same. */
+  /** Where candidates find each other; of all the processes that run these jobs in one system the same. */
   readonly bucket: string;
   readonly leaseMs: number;
   /** See LeaderOptions. */
   readonly replicas: number;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** Told when this process begins to lead, and when it has ended. */
+  readonly onLead?: (leads: boolean) => void;
 }
 
 const RETRY_MS = 1_000;
 
 /** Stands for leader, and runs the jobs whenever this process is it. Resolves when `signal` is aborted and all have ended. */
 export function runJobs(options: RunJobsOptions): Promise<void> {
-  const { natsUrl: url, bucket, leaseMs, replicas, log, signal } = options;
-  return holdLeadership({
-    url,
-    bucket,
-    leaseMs,
-    replicas,
-    log,
-    signal,
-    lead: (leadership) => leadJobs(leadership, options),
-  });
+  const { natsUrl: url, bucket, leaseMs, replicas, log, signal, onLead } = options;
+  const lead = async (leadership: Leadership) => {
+    onLead?.(true);
+    await leadJobs(leadership, options).finally(() => onLead?.(false));
+  };
+  return holdLeadership({ url, bucket, leaseMs, replicas, log, signal, lead });
 }
 
 async function leadJobs({ fence, signal }: Leadership, { jobs, db, log }: RunJobsOptions): Promise<void> {

@@ -1,15 +1,13 @@
-import { createReadStream } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { buffer } from 'node:stream/consumers';
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { messageOf } from '../lib/errors.ts';
-import { LaunchError } from './launch-error.ts';
-import { createProgress } from './progress.ts';
+import { LaunchError } from '../launch-error.ts';
+import { createProgress } from '../progress.ts';
+import { ApiError, ask, askForPages, DEFAULT_URL } from './api.ts';
+import { findPhotos } from './find-photos.ts';
+import { print } from './print.ts';
 
-const DEFAULT_URL = 'http://127.0.0.1:8000';
-const PICTURE = /\.(jpe?g|png|webp|avif|gif|tiff?)$/i;
 const ASK_EVERY_MS = 300;
 /** Photos in one upload. */
 const AT_ONCE = 20;
@@ -32,14 +30,11 @@ interface Photo {
   readonly reason: { code: string; message: string } | null;
 }
 
-/** The commands `faceflow people …`, which talk to the API at FACEFLOW_URL. */
+/** The commands `faceflow people …`, which talk to the API at FACEFLOW_URL, with the key FACEFLOW_KEY where one is needed. */
 export function addPeopleCommands(program: Command, exitWith: (code: number) => never): void {
   const people = program
     .command('people')
-    .description(`who is known; talks to the API at FACEFLOW_URL (${DEFAULT_URL})`);
-  const print = (json: boolean | undefined, value: unknown, text: string) =>
-    process.stdout.write(`${json ? JSON.stringify(value) : text}\n`);
-
+    .description(`who is known; talks to the API at FACEFLOW_URL (${DEFAULT_URL}), with FACEFLOW_KEY`);
   people
     .command('list')
     .argument('[part]', 'part of the name')
@@ -106,7 +101,7 @@ export function addPeopleCommands(program: Command, exitWith: (code: number) => 
 }
 
 async function addPhotos(name: string, paths: readonly string[], force: boolean) {
-  const files = (await Promise.all(paths.map(listPhotos))).flat();
+  const files = (await Promise.all(paths.map(findPhotos))).flat();
   if (files.length === 0) throw new LaunchError(`There is no photo in ${paths.join(', ')}.`);
   const existing = (await listPeople(name)).find((person) => person.name === name);
   const person = existing ?? (await ask<Person>('POST', '/v1/people', { name }));
@@ -128,7 +123,7 @@ async function enrolOneByOne(id: number, files: readonly string[], force: boolea
       try {
         const form = new FormData();
         if (force) form.set('force', 'true');
-        form.set('photo', new Blob([new Uint8Array(await buffer(createReadStream(file)))]), basename(file));
+        form.set('photo', new Blob([new Uint8Array(await readFile(file))]), basename(file));
         const { batch } = await ask<{ batch: { id: number } }>('POST', `/v1/people/${id}/faces`, form);
         const reason = (await waitForPhoto(batch.id)).reason;
         return reason === null ? [] : [{ file, ...reason }];
@@ -153,25 +148,13 @@ async function waitForPhoto(batch: number): Promise<Photo> {
   }
 }
 
-async function listPhotos(path: string): Promise<string[]> {
-  const found = await stat(path).catch((error: unknown) => {
-    throw new LaunchError(messageOf(error));
-  });
-  if (!found.isDirectory()) return [path];
-  return (await readdir(path))
-    .filter((name) => PICTURE.test(name))
-    .sort()
-    .map((name) => join(path, name));
-}
-
 async function listPeople(part?: string): Promise<Person[]> {
   const people: Person[] = [];
-  for (let cursor: string | null = ''; cursor !== null; ) {
-    const query = new URLSearchParams({ limit: '200', ...(part ? { q: part } : {}), ...(cursor ? { cursor } : {}) });
-    const page: { people: Person[]; nextCursor: string | null } = await ask('GET', `/v1/people?${query}`);
-    people.push(...page.people);
-    cursor = page.nextCursor;
-  }
+  const pages = askForPages<{ people: Person[]; nextCursor: string | null }>('/v1/people', {
+    limit: '200',
+    ...(part ? { q: part } : {}),
+  });
+  for await (const page of pages) people.push(...page.people);
   return people;
 }
 
@@ -180,25 +163,4 @@ async function findPerson(nameOrId: string): Promise<Person> {
   if (named !== undefined) return named;
   if (/^\d+$/.test(nameOrId)) return ask('GET', `/v1/people/${nameOrId}`);
   throw new LaunchError(`There is nobody named ${nameOrId}.`);
-}
-
-/** What the API has refused. */
-class ApiError extends LaunchError {
-  readonly code: string;
-
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
-async function ask<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
-  const url = process.env.FACEFLOW_URL || DEFAULT_URL;
-  const given = body === undefined ? {} : { body: body instanceof FormData ? body : JSON.stringify(body) };
-  const response = await fetch(`${url.replace(/\/$/, '')}${path}`, { method, ...given }).catch((error: unknown) => {
-    throw new LaunchError(`Nobody answers at ${url} (FACEFLOW_URL): ${messageOf((error as Error).cause ?? error)}`);
-  });
-  const answer = (await response.json()) as Answer & { error?: { code: string; message: string } };
-  if (!response.ok) throw new ApiError(answer.error?.code ?? String(response.status), answer.error?.message ?? path);
-  return answer;
 }

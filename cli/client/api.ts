@@ -1,0 +1,77 @@
+import { messageOf } from '../../lib/errors.ts';
+import { LaunchError } from '../launch-error.ts';
+
+export const DEFAULT_URL = 'http://127.0.0.1:8000';
+
+/** What the API has refused. */
+export class ApiError extends LaunchError {
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** Where the API is: FACEFLOW_URL. */
+export function apiUrl(): string {
+  return (process.env.FACEFLOW_URL || DEFAULT_URL).replace(/\/$/, '');
+}
+
+/**
+ * Asks the API at FACEFLOW_URL, with FACEFLOW_KEY where one is set.
+ *
+ * @param body a form, or what is sent as JSON
+ * @throws ApiError when it refuses, LaunchError when nobody answers
+ */
+export async function ask<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
+  const response = await send(method, path, body);
+  const text = await response.text();
+  return (text === '' ? undefined : JSON.parse(text)) as Answer;
+}
+
+/** The same, for answers that are no JSON. */
+export async function askForBytes(path: string): Promise<Buffer> {
+  return Buffer.from(await (await send('GET', path)).arrayBuffer());
+}
+
+async function send(method: string, path: string, body?: unknown): Promise<Response> {
+  const url = apiUrl();
+  const key = process.env.FACEFLOW_KEY;
+  const headers: Record<string, string> = key ? { authorization: `Bearer ${key}` } : {};
+  const given = body === undefined ? {} : { body: body instanceof FormData ? body : JSON.stringify(body) };
+  const response = await fetch(`${url}${path}`, { method, headers, ...given }).catch((error: unknown) => {
+    throw new LaunchError(`Nobody answers at ${url} (FACEFLOW_URL): ${messageOf((error as Error).cause ?? error)}`);
+  });
+  if (!response.ok) throw await toApiError(response, path);
+  return response;
+}
+
+async function toApiError(response: Response, path: string): Promise<ApiError> {
+  const text = await response.text();
+  try {
+    const { error } = JSON.parse(text) as { error: { code: string; message: string } };
+    return new ApiError(response.status, error.code, error.message);
+  } catch {
+    // Something else answers there, or something between.
+    return new ApiError(
+      response.status,
+      String(response.status),
+      `${path}: HTTP ${response.status} ${text.slice(0, 200)}`,
+    );
+  }
+}
+
+/** Reads all pages of a list. */
+export async function* askForPages<Page extends { nextCursor: string | null }>(
+  path: string,
+  query: Record<string, string>,
+): AsyncGenerator<Page> {
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const page: Page = await ask('GET', `${path}?${new URLSearchParams({ ...query, ...(cursor ? { cursor } : {}) })}`);
+    yield page;
+    cursor = page.nextCursor;
+  }
+}

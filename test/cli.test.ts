@@ -1,0 +1,205 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type PeopleServices, startPeopleServices } from './people-services.ts';
+import { samplePhoto } from './sample-photos.ts';
+import { waitFor } from './wait-for.ts';
+
+let services: PeopleServices;
+/** Outside IMAGE_ROOTS: the server cannot read there. */
+let album: string;
+
+beforeAll(async () => {
+  services = await startPeopleServices();
+  album = join(dirname(services.photos), 'album');
+  await mkdir(join(album, '2024', '.trash'), { recursive: true });
+  await copyFile(samplePhoto(3), join(album, '2024', 'three.jpg'));
+  await writeFile(join(album, '2024', 'broken.jpg'), 'no photo');
+  await writeFile(join(album, '2024', 'notes.txt'), 'no photo either');
+  await copyFile(samplePhoto(6), join(album, '2024', '.trash', 'gone.jpg'));
+  await services.upload(`/v1/people/${(await services.call('POST', '/v1/people', { name: 'Ada' })).body.id}/faces`, {
+    'a.jpg': await readFile(join(services.photos, 'a.jpg')),
+  });
+});
+
+afterAll(() => services?.stop());
+
+interface Ran {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(args: readonly string[], env: Record<string, string> = {}): ChildProcess & { ended: Promise<Ran> } {
+  const cli = join(import.meta.dirname, '../dist/cli/main.js');
+  const { PATH = '', HOME = '' } = process.env;
+  const child = spawn(process.execPath, [cli, ...args], { env: { PATH, HOME, FACEFLOW_URL: services.url, ...env } });
+  const ended = Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    new Promise<number | null>((resolve) => child.on('close', resolve)),
+  ]).then(([stdout, stderr, code]) => ({ stdout, stderr, code }));
+  return Object.assign(child, { ended });
+}
+
+const faceflow = (...args: string[]) => start(args).ended;
+
+async function faceflowJson(...args: string[]) {
+  const { stdout, ...rest } = await faceflow(...args, '--json');
+  return { ...rest, answer: JSON.parse(stdout) };
+}
+
+describe('faceflow add', () => {
+  test('photos that the server can read by their path, and others, which are sent; the table says who is in them', async () => {
+    const added = await faceflow('add', join(services.photos, 'sample4.jpg'), album);
+    expect(added.stdout).toMatch(/sample4\.jpg +matched +\d+ +.*Ada \d\.\d\d/);
+    expect(added.stdout).toMatch(/uploads\/\S+\.jpg +unknown +\d+ +\d+ unknown/);
+    expect(added.stdout).toMatch(/broken\.jpg +image_unreadable/);
+    expect(added.stdout).toContain('2 submitted, 1 matched, 1 unknown');
+    expect(added.stdout).not.toContain('gone.jpg');
+    expect(added).toMatchObject({ code: 1, stderr: expect.stringContaining('Looking at them') });
+  });
+
+  test('again: the same images, and nothing is sent twice', async () => {
+    const { answer, code } = await faceflowJson('add', join(album, '2024', 'three.jpg'));
+    expect(code).toBe(0);
+    expect(answer.images).toHaveLength(1);
+    const [rows] = await services.db.query("SELECT id FROM images WHERE path LIKE '%uploads/%'");
+    expect(rows).toEqual([{ id: answer.images[0].id }]);
+  });
+
+  test('paths from standard input, without waiting; without uploads what the server cannot read is refused', async () => {
+    const child = start(['add', '-', '--no-wait', '--no-upload', '--json']);
+    child.stdin?.end(`sample5.jpg\n\n${join(album, '2024', 'three.jpg')}\n`);
+    const { stdout, code } = await child.ended;
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      submitted: [{ source: 'sample5.jpg', id: expect.any(Number) }, { error: { code: 'path_outside_roots' } }],
+      images: [],
+    });
+  });
+
+  test('says what is wrong: no such file, no photo there, nobody answers', async () => {
+    expect(await faceflow('add', join(album, 'none.jpg'))).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('ENOENT'),
+    });
+    const empty = join(album, 'empty');
+    await mkdir(empty);
+    expect(await faceflow('add', empty)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('There is no photo in'),
+    });
+    const nowhere = start(['images'], { FACEFLOW_URL: 'http://127.0.0.1:1' });
+    expect(await nowhere.ended).toMatchObject({ code: 1, stderr: expect.stringContaining('FACEFLOW_URL') });
+  });
+
+  test('interrupted, it says how far it is', async () => {
+    await services.db.query(
+      "INSERT INTO images (path, status, enqueued_at) VALUES ('never.jpg', 'pending', '2099-01-01')",
+    );
+    await writeFile(join(services.photos, 'never.jpg'), '');
+    const child = start(['add', join(services.photos, 'never.jpg')]);
+    let said = '';
+    child.stderr?.on('data', (some) => {
+      said += some;
+    });
+    await waitFor('it to wait', () => said.includes('Submitting 1 photos'));
+    child.kill('SIGINT');
+    const { code, stderr } = await child.ended;
+    expect({ code, stderr }).toMatchObject({
+      code: 130,
+      stderr: expect.stringMatching(/0 of 1 (have been looked at|photos are submitted)|All are submitted/),
+    });
+    await services.db.query("DELETE FROM images WHERE path LIKE '%never.jpg'");
+  });
+});
+
+test('faceflow images and image: lists, filters, explains, and draws the boxes', async () => {
+  const { answer } = await faceflowJson('images', 'sample4');
+  expect(answer.images).toHaveLength(1);
+  expect((await faceflow('images', '--status', 'matched')).stdout).toContain('sample4.jpg');
+  expect((await faceflow('images', 'nothing', 'like', 'that')).stdout).toBe('No images.\n');
+  const [image] = answer.images;
+  const out = join(album, 'boxes.png');
+  const shown = await faceflow('image', String(image.id), '--out', out);
+  expect(shown.stdout).toMatch(/\d+ +Ada +[01]\.\d\d +0\.\d{3} +0\.\d{3} +gallery +Ada 0\.\d{3}/);
+  const known = image.faces.find((face: { person: object | null }) => face.person !== null);
+  const drawn = sharp(out);
+  const { width = 0, height = 0 } = await drawn.metadata();
+  const [left, top] = [Math.round(known.box.left * width), Math.round((known.box.top + known.box.height / 2) * height)];
+  const { data } = await drawn
+    .removeAlpha()
+    .extract({ left, top, width: 1, height: 1 })
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  expect([...data]).toEqual([0x22, 0xc5, 0x5e]);
+  expect(await faceflow('image', '999999')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('There is no image 999999.'),
+  });
+});
+
+test('faceflow search: who is in it, and where else; exit code 1 when nobody is known', async () => {
+  const found = await faceflow('search', join(services.photos, 'sample4.jpg'), '--images');
+  expect(found.code).toBe(0);
+  expect(found.stdout).toMatch(/Ada +0\.\d{3} +✔/);
+  expect(found.stdout).toMatch(/sample4\.jpg/);
+  expect((await faceflow('search', samplePhoto(3))).code).toBe(1);
+});
+
+test('faceflow watch: each photo as soon as it is written to its end', async () => {
+  const child = start(['watch', album, '--every', '0.2']);
+  let stdout = '';
+  child.stdout?.on('data', (some) => {
+    stdout += some;
+  });
+  await waitFor('the photos that are there', () => stdout.includes('three.jpg: image'));
+  await copyFile(samplePhoto(2), join(album, 'new.jpg'));
+  await waitFor('the new one', () => stdout.includes('new.jpg: image'));
+  expect(stdout).toContain('broken.jpg: image_unreadable');
+  child.kill('SIGINT');
+  await child.ended;
+});
+
+test('faceflow status, clusters and calibrate', async () => {
+  const { answer } = await faceflowJson('status');
+  expect(answer.stats.images).toMatchObject({ matched: expect.any(Number) });
+  expect((await faceflow('status', '--once')).stdout).toMatch(/rematch/);
+  expect((await faceflow('clusters')).stdout).toMatch(/None\.|among them/);
+  expect(await faceflow('clusters', 'name', '999', 'Bo')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('999'),
+  });
+  const calibrated = await faceflow('calibrate');
+  expect(calibrated.stdout).toContain('1 references of 1 people');
+  const preview = await faceflow('calibrate', '--preview', '0.01');
+  expect(preview.stdout).toMatch(/At 0\.01 instead of 0\.55, 1 photos change: 0 faces get a name, 1 lose theirs/);
+  expect((await faceflow('calibrate', '--set', '0.56')).code).toBe(0);
+  expect((await faceflowJson('calibrate')).answer.threshold).toEqual({ value: 0.56, setBy: 'user' });
+});
+
+test('faceflow doctor: what is good, and what is not and what to do', async () => {
+  const env = { DATA_DIR: join(album, 'data'), RECEIVER_PORT: new URL(services.url).port };
+  const healthy = await start(['doctor'], env).ended;
+  expect(healthy.stdout).toMatch(/✔ +engine +ONNX Runtime/);
+  expect(healthy.stdout).toMatch(/! +port +\d+ is in use/);
+  expect(healthy.code).toBe(0);
+  await rm(join(album, 'data'), { recursive: true, force: true });
+  const sick = await start(['doctor'], {
+    ...{ ...env, IMAGE_ROOTS: join(album, 'none'), NATS_URL: 'nats://127.0.0.1:1' },
+    MYSQL_URL: 'mysql://root@127.0.0.1:1/faceflow',
+  }).ended;
+  expect(sick.stdout).toMatch(/✖ +IMAGE_ROOTS +\S+ cannot be read \(ENOENT\)/);
+  expect(sick.stdout).toMatch(/✖ +NATS +NATS_URL: no NATS server answers/);
+  expect(sick.stdout).toMatch(/✖ +database +MYSQL_URL cannot be reached/);
+  expect(sick.code).toBe(1);
+});
+
+test('faceflow complete: what a shell needs', async () => {
+  for (const shell of ['bash', 'zsh', 'fish']) expect((await faceflow('complete', shell)).stdout).toContain('faceflow');
+  expect((await faceflow('complete', '--', 'cal')).stdout).toMatch(/^calibrate\t/);
+});
