@@ -24,7 +24,7 @@ const GOAL_PERCENT = 2;
 
 export const benchmark: Benchmark = {
   packages: ['fastify', 'mysql2', '@nats-io/jetstream', '@grpc/grpc-js'],
-  defaults: { images: 60, turns: 3 },
+  defaults: { images: 120, turns: 3 },
 
   async measure(say, { images, turns }) {
     const stack = await startPrivateStack(say);
