@@ -1,6 +1,7 @@
 import { openApiKeys } from '../lib/api-keys.ts';
 import { openDatabase } from '../lib/database.ts';
 import { commonKeys, readEnv } from '../lib/env.ts';
+import type { KeptTls } from '../lib/tls-files.ts';
 import { assertSomebodyMayCome, NobodyMayCome } from '../receiver/access/open-access.ts';
 import { accessKeys, toAccessSettings } from '../receiver/access/settings.ts';
 import { LaunchError } from './launch-error.ts';
@@ -10,10 +11,10 @@ import { LaunchError } from './launch-error.ts';
  *
  * @throws ConfigError or LaunchError that says what to do
  */
-export async function checkAccess(env: NodeJS.ProcessEnv, mysqlUrl: string): Promise<void> {
+export async function checkAccess(env: NodeJS.ProcessEnv, mysqlUrl: string, tls: KeptTls | null = null): Promise<void> {
   const config = readEnv(env, { ...commonKeys, ...accessKeys });
   const settings = toAccessSettings(config);
-  const db = openDatabase(mysqlUrl, { connections: 1 });
+  const db = openDatabase(mysqlUrl, { connections: 1, tls });
   try {
     await assertSomebodyMayCome(settings, openApiKeys(db), config.HOST);
   } catch (error) {

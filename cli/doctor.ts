@@ -4,8 +4,10 @@ import { arch, platform } from 'node:os';
 import { dirname, join } from 'node:path';
 import { openDatabase, type Row } from '../lib/database.ts';
 import { messageOf } from '../lib/errors.ts';
+import type { KeptTls } from '../lib/tls-files.ts';
 import { chooseCacheFolder } from './cache-folder.ts';
 import { formatColumns, print } from './client/print.ts';
+import { openDatabaseTls } from './database-tls.ts';
 import { isPortFree } from './free-port.ts';
 import { type LaunchSettings, loadLaunchSettings, PORT_KEYS, readDotEnv } from './launch-settings.ts';
 import { findPrograms } from './servers/find-server-programs.ts';
@@ -53,7 +55,7 @@ async function checkNode(): Promise<Finding> {
 
 async function checkServers(settings: LaunchSettings): Promise<Finding[]> {
   const { mysqlUrl, natsUrl, dataFolder } = settings;
-  const findings = mysqlUrl === undefined ? [] : [await checkDatabase(mysqlUrl)];
+  const findings = mysqlUrl === undefined ? [] : [await checkDatabase(mysqlUrl, await openDatabaseTls(settings))];
   try {
     const { database, nats } = await findPrograms({
       ...{ needDatabase: mysqlUrl === undefined, needNats: natsUrl === undefined },
@@ -69,8 +71,8 @@ async function checkServers(settings: LaunchSettings): Promise<Finding[]> {
   return findings;
 }
 
-async function checkDatabase(url: string): Promise<Finding> {
-  const db = openDatabase(url, { connections: 1 });
+async function checkDatabase(url: string, tls: KeptTls | null): Promise<Finding> {
+  const db = openDatabase(url, { connections: 1, tls });
   try {
     const [rows] = await db.query<Row[]>('SELECT VERSION() AS version');
     return good('database', `MYSQL_URL: ${rows[0]?.version}`);

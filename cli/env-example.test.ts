@@ -16,7 +16,9 @@ const loaders = [
 ];
 
 const text = readFileSync(new URL('../.env.example', import.meta.url), 'utf8');
-const example = Object.fromEntries([...text.matchAll(/^#?([A-Z_]+)=(.*)$/gm)].map(([, key, value]) => [key, value]));
+const example = Object.fromEntries(
+  [...text.matchAll(/^#?([A-Z][A-Z0-9_]*)=(.*)$/gm)].map(([, key, value]) => [key, value]),
+);
 
 /** Keys without a default: a service that runs by itself must be given them. */
 const required = {

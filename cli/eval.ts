@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import sharp from 'sharp';
+import { DESCRIPTOR_MODELS, findModel, type ModelName } from '../lib/descriptor-models.ts';
 import { messageOf } from '../lib/errors.ts';
 import { ENGINES, type EngineName } from '../recognizer/engine/create-engine.ts';
 import { describeMachine, describeVersions } from './describe-machine.ts';
@@ -20,6 +21,7 @@ export interface EvalOptions {
   far: number;
   /** One of ENGINES; the recognizer's default without it. */
   engine?: string;
+  model: string;
   workers: number;
   /** A file, or false: none, not even the tree's own. */
   pairs?: string | false;
@@ -50,6 +52,7 @@ export async function evaluate(folder: string, options: EvalOptions): Promise<nu
   if (process.connected) process.once('disconnect', () => process.exit(130));
   const progress = createProgress(process.stderr);
   const engine = chooseEngine(options.engine);
+  const model = chooseModel(options.model);
   const out = await makeFolder(options.out);
   const files = await listTree(resolve(folder));
   const folds = options.pairs === false ? null : await readPairs(resolve(folder), options.pairs, files);
@@ -58,6 +61,7 @@ export async function evaluate(folder: string, options: EvalOptions): Promise<nu
     (detail) =>
       describeTree(files, {
         engine,
+        model,
         workers: options.workers,
         onPhoto: (done, startedAt) => detail(formatRate(done, files.length, startedAt)),
       }),
@@ -124,4 +128,11 @@ function toJson(evaluation: Evaluation): object {
     machine: describeMachine(),
     versions: { model: tree.model, backend: tree.backend, ...describeVersions(MEASURED_WITH) },
   };
+}
+
+function chooseModel(name: string): ModelName {
+  const model = findModel(name);
+  if (model !== undefined) return model.name;
+  const known = DESCRIPTOR_MODELS.map((one) => one.name).join(', ');
+  throw new LaunchError(`There is no model ${name}: choose one of ${known}.`);
 }

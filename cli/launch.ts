@@ -2,10 +2,12 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { messageOf } from '../lib/errors.ts';
+import type { KeptTls } from '../lib/tls-files.ts';
 import { migrate } from '../sql/migrate.ts';
 import { chooseCacheFolder } from './cache-folder.ts';
 import { checkAccess } from './check-access.ts';
 import { lockDataFolder } from './data-folder-lock.ts';
+import { openDatabaseTls } from './database-tls.ts';
 import { chooseFreePort } from './free-port.ts';
 import { LaunchError } from './launch-error.ts';
 import { apiUrl, assertPortsFree, type LaunchSettings, pageUrl } from './launch-settings.ts';
@@ -61,10 +63,15 @@ export async function launch(settings: LaunchSettings, context: LaunchContext): 
     const logsFolder = join(dataFolder, 'logs');
     const watcher = createWatcher({ logsFolder, say: progress.say, keepOpen: lock.keepOpen, signal });
     undo.push(() => watcher.close());
-    const servers = await startServers(settings, watcher, context);
+    const tls = await openDatabaseTls(settings, signal);
+    const servers = await startServers(settings, watcher, context, tls);
     undo.push(() => servers.stop());
-    await progress.step('Bringing the database schema up to date', () => migrate(servers.mysqlUrl), describeMigrations);
-    await checkAccess(settings.env, servers.mysqlUrl);
+    await progress.step(
+      'Bringing the database schema up to date',
+      () => migrate(servers.mysqlUrl, { tls }),
+      describeMigrations,
+    );
+    await checkAccess(settings.env, servers.mysqlUrl, tls);
     const variables = describeVariables(settings, servers);
     const serversEnv = join(dataFolder, 'servers.env');
     await writeServersEnv(serversEnv, variables);
@@ -103,8 +110,9 @@ async function startServers(
   settings: LaunchSettings,
   watcher: Watcher,
   context: LaunchContext,
+  tls: KeptTls | null,
 ): Promise<PrivateServers> {
-  await assertGivenServers(settings, context.progress);
+  await assertGivenServers(settings, context.progress, tls);
   const servers = await context.progress.step(
     'Starting the database and NATS',
     (report) =>
@@ -124,10 +132,14 @@ async function startServers(
 }
 
 /** A server that somebody named must be there: no private one takes its place. */
-async function assertGivenServers({ mysqlUrl, natsUrl }: LaunchSettings, progress: Progress): Promise<void> {
+async function assertGivenServers(
+  { mysqlUrl, natsUrl }: LaunchSettings,
+  progress: Progress,
+  tls: KeptTls | null,
+): Promise<void> {
   if (mysqlUrl) {
     await progress
-      .step('Asking the database of MYSQL_URL', () => askDatabase(mysqlUrl))
+      .step('Asking the database of MYSQL_URL', () => askDatabase(mysqlUrl, tls))
       .catch((error: unknown) => {
         throw new LaunchError(`MYSQL_URL: ${messageOf(error)} (unset it to run on a private database)`);
       });

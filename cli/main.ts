@@ -3,10 +3,12 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import tab from '@bomb.sh/tab/commander';
 import { Command } from 'commander';
+import { DEFAULT_MODEL } from '../lib/descriptor-models.ts';
 import { ConfigError } from '../lib/env.ts';
 import { DEFAULT_THRESHOLD } from '../lib/similarity.ts';
 import { addClusterCommands } from './client/clusters.ts';
 import { addClientCommands } from './client/commands.ts';
+import { addModelCommands } from './client/models.ts';
 import { addPeopleCommands } from './client/people.ts';
 import { type DemoOptions, demo } from './demo.ts';
 import type { EvalOptions } from './eval.ts';
@@ -59,6 +61,7 @@ program
     0.001,
   )
   .option('--engine <name>', 'what runs the networks: onnx or tfjs (default: that of the recognizer)')
+  .option('--model <name>', 'what faces are described by', DEFAULT_MODEL)
   .option('--workers <n>', 'threads that look at photos', parseCount, Math.min(availableParallelism(), 4))
   .option('--pairs <file>', "LFW's protocol with these pairs (DIR/pairs.txt where it is there)")
   .option('--no-pairs', 'without it')
@@ -79,6 +82,7 @@ addClientCommands(program, exitWith);
 addPeopleCommands(program, exitWith);
 addClusterCommands(program, exitWith);
 addKeyCommands(program, exitWith);
+addModelCommands(program, exitWith);
 
 program
   .command('doctor')

@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { credentials, Metadata } from '@grpc/grpc-js';
+import { type ChannelCredentials, credentials, Metadata } from '@grpc/grpc-js';
 import { HealthCheckClient } from '../proto/face.ts';
 import { abortAfter } from './abort-after.ts';
 import type { Program } from './supervise.ts';
@@ -28,7 +29,7 @@ export function describeService(name: ServiceName, env: NodeJS.ProcessEnv, host:
     command: process.execPath,
     args: ['--enable-source-maps', fileURLToPath(new URL(`${name}/main.js`, COMPILED))],
     env: { ...MEMORY[name], ...env, [`${name.toUpperCase()}_PORT`]: String(port) },
-    ready: (signal) => askService(name, host, port, signal),
+    ready: (signal) => askService(name, host, port, signal, env),
     readyWithinMs: READY_WITHIN_MS,
     stopSignal: 'SIGTERM',
     stopWithinMs: wholeNumber(env.SHUTDOWN_TIMEOUT_MS, 25_000) + wholeNumber(env.DRAIN_MS, 0) + 2_000,
@@ -41,9 +42,15 @@ function wholeNumber(given: string | undefined, fallback: number): number {
   return Number.isInteger(ms) && ms >= 0 ? ms : fallback;
 }
 
-/** Throws unless the service can work. */
-export async function askService(name: ServiceName, host: string, port: number, signal: AbortSignal): Promise<void> {
-  if (name === 'recognizer') return askRecognizer(host, port);
+/** Throws unless the service can work. @param env of the service */
+async function askService(
+  name: ServiceName,
+  host: string,
+  port: number,
+  signal: AbortSignal,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  if (name === 'recognizer') return askRecognizer(host, port, env);
   await askHttp(`http://${urlHost(host)}:${port}/${name === 'frontend' ? 'healthz' : 'readyz'}`, signal);
 }
 
@@ -54,8 +61,11 @@ export async function askHttp(url: string, signal: AbortSignal): Promise<void> {
   if (!response.ok) throw new Error(`${url} answers ${response.status} ${body.slice(0, 300)}`);
 }
 
-function askRecognizer(host: string, port: number): Promise<void> {
-  const client = new HealthCheckClient(`${urlHost(host)}:${port}`, credentials.createInsecure());
+function askRecognizer(host: string, port: number, env: NodeJS.ProcessEnv): Promise<void> {
+  const client = new HealthCheckClient(`${urlHost(host)}:${port}`, credentialsFor(env), {
+    // An address is no name that TLS could ask for.
+    'grpc.ssl_target_name_override': 'localhost',
+  });
   const deadline = Date.now() + ASK_TIMEOUT_MS;
   return new Promise<void>((resolve, reject) => {
     client.healthCheck({}, new Metadata(), { deadline }, (error, answer) => {
@@ -64,6 +74,13 @@ function askRecognizer(host: string, port: number): Promise<void> {
       else reject(new Error('the recognizer is not ready yet'));
     });
   }).finally(() => client.close());
+}
+
+/** Where the recognizer has TLS, with its own certificate. It is our child, on this machine: its name does not matter. */
+function credentialsFor({ GRPC_TLS_CERT_FILE: cert, GRPC_TLS_KEY_FILE: key }: NodeJS.ProcessEnv): ChannelCredentials {
+  if (!cert || !key) return credentials.createInsecure();
+  const options = { rejectUnauthorized: false, checkServerIdentity: () => undefined };
+  return credentials.createSsl(null, readFileSync(key), readFileSync(cert), options);
 }
 
 /** A host as it is written in a URL; an address that means "all of this machine" is reached at loopback. */

@@ -32,7 +32,7 @@ const OLDEST_NODE = [20, 19];
 const SOURCES = ['receiver', 'processor', 'recognizer', 'frontend', 'proto', 'lib', 'sql', 'cli', 'bench'];
 const SOURCE_FILES = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
 /** What tsc leaves behind but the compiled program reads, by folder. */
-const COPIED = { sql: /\.sql$/, proto: /\.proto$/ };
+const COPIED = { sql: /\.sql$/, 'sql/users': /\.sql$/, proto: /\.proto$/ };
 const VITE_CONFIG = join('frontend', 'vite.config.ts');
 
 /** A failure that is explained by its message alone. */

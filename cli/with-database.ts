@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Database, openDatabase } from '../lib/database.ts';
 import { messageOf, PermanentError } from '../lib/errors.ts';
+import type { KeptTls } from '../lib/tls-files.ts';
 import { migrate } from '../sql/migrate.ts';
 import { chooseCacheFolder } from './cache-folder.ts';
 import { lockDataFolder } from './data-folder-lock.ts';
+import { openDatabaseTls } from './database-tls.ts';
 import { LaunchError } from './launch-error.ts';
 import { loadLaunchSettings, readDotEnv } from './launch-settings.ts';
 import { createProgress } from './progress.ts';
@@ -23,10 +25,11 @@ const PROJECT = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '..' : '
  */
 export async function withDatabase<Result>(work: (db: Database) => Promise<Result>): Promise<Result> {
   readDotEnv();
-  const { mysqlUrl, dataFolder } = await loadLaunchSettings(process.env);
+  const settings = await loadLaunchSettings(process.env);
+  const { mysqlUrl, dataFolder } = settings;
   const running = mysqlUrl ?? (await findRunningDatabase(dataFolder));
   if (running === undefined) return withPrivateDatabase(dataFolder, work);
-  return workOn(running, work).catch((error: unknown) => {
+  return workOn(running, work, await openDatabaseTls(settings)).catch((error: unknown) => {
     if (error instanceof PermanentError) throw error;
     const { code } = error as { code?: unknown };
     if (code === 'ER_NO_SUCH_TABLE') {
@@ -38,8 +41,12 @@ export async function withDatabase<Result>(work: (db: Database) => Promise<Resul
   });
 }
 
-async function workOn<Result>(url: string, work: (db: Database) => Promise<Result>): Promise<Result> {
-  const db = openDatabase(url, { connections: 1 });
+async function workOn<Result>(
+  url: string,
+  work: (db: Database) => Promise<Result>,
+  tls: KeptTls | null = null,
+): Promise<Result> {
+  const db = openDatabase(url, { connections: 1, tls });
   return work(db).finally(() => db.close());
 }
 

@@ -1,7 +1,9 @@
 // The health check of containers whose platform cannot ask for itself (docker compose):
 //   node deploy/check-health.mjs http://127.0.0.1:8000/readyz     answers with a 2xx
-//   node deploy/check-health.mjs grpc://127.0.0.1:50051           grpc.health.v1 says SERVING for the whole server
+//   node deploy/check-health.mjs grpc://127.0.0.1:50051           grpc.health.v1 says SERVING for the whole server;
+//                                                                 with TLS where GRPC_TLS_CERT_FILE is set
 // Exit code 0 when healthy, 1 with a reason otherwise. Plain JavaScript, so that nothing has to be compiled for it.
+import { readFileSync } from 'node:fs';
 import { Client, credentials } from '@grpc/grpc-js';
 
 const TIMEOUT_MS = 3_000;
@@ -11,10 +13,20 @@ async function checkHttp(url) {
   if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
 }
 
+/** The container asks itself, with its own certificate: its name does not matter. */
+function chooseCredentials({ GRPC_TLS_CERT_FILE: cert, GRPC_TLS_KEY_FILE: key }) {
+  if (!cert || !key) return credentials.createInsecure();
+  const options = { rejectUnauthorized: false, checkServerIdentity: () => undefined };
+  return credentials.createSsl(null, readFileSync(key), readFileSync(cert), options);
+}
+
 /** An empty HealthCheckRequest has no bytes; a response that says SERVING is field 1, varint 1 (grpc.health.v1). */
 async function checkGrpc(address) {
   const asIs = (bytes) => bytes;
-  const client = new Client(address, credentials.createInsecure());
+  const client = new Client(address, chooseCredentials(process.env), {
+    // An address is no name that TLS could ask for.
+    'grpc.ssl_target_name_override': 'localhost',
+  });
   const response = await new Promise((resolve, reject) => {
     const deadline = Date.now() + TIMEOUT_MS;
     client.makeUnaryRequest(

@@ -39,6 +39,9 @@ export const AUDIT_ACTIONS = [
   'image.retried',
   'images.retried',
   'image.deleted',
+  'model.prepared',
+  'model.activated',
+  'model.dropped',
   'key.made',
   'key.revoked',
 ] as const;

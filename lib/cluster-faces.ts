@@ -173,12 +173,12 @@ export async function writeClusters(connection: Queryable, write: ClusterWrite):
 }
 
 /** @returns those that are not as they are said to be */
-async function lockFaces(connection: Queryable, { faces, merged }: ClusterWrite): Promise<Set<number>> {
+async function lockFaces(connection: Queryable, { model, faces, merged }: ClusterWrite): Promise<Set<number>> {
   if (faces.size === 0) return new Set();
   const [rows] = await connection.query<Row[]>(
     `SELECT id, IF(cluster_state = 0, NULL, cluster_id) AS cluster_id FROM faces
-      WHERE id IN (?) AND ${IS_UNKNOWN} AND descriptor IS NOT NULL FOR UPDATE`,
-    [[...faces.keys()]],
+      WHERE id IN (?) AND ${IS_UNKNOWN} AND descriptor IS NOT NULL AND model = ? FOR UPDATE`,
+    [[...faces.keys()], model],
   );
   const now = new Map<number, number | null>(rows.map((row) => [row.id, row.cluster_id]));
   // A face may have been noted after its cluster had become part of another one.

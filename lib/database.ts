@@ -1,4 +1,10 @@
+import { isIP } from 'node:net';
 import mysql from 'mysql2/promise';
+import { ConfigError, mysqlUrl } from './env.ts';
+import { type KeptTls, tlsKeys } from './tls-files.ts';
+
+/** The environment keys of every service that cannot be without the database. */
+export const databaseKeys = { MYSQL_URL: mysqlUrl(), ...tlsKeys('MYSQL') };
 
 /** What statements run on: the pool, or the one connection of a transaction. */
 export type Queryable = Pick<mysql.Pool, 'query'>;
@@ -32,10 +38,14 @@ const MAX_TRANSACTION_TRIES = 8;
  * UTC, big integers are numbers (ids stay far below 2^53).
  *
  * @param url `mysql://user:password@host:port/database`
+ * @param options.tls Null, or absent: without TLS. Otherwise the server must show a certificate of its authority, in the
+ *   name of the URL's host; each new connection uses the newest files
+ * @throws ConfigError when there is TLS, and the URL names no host but an address
  */
-export function openDatabase(url: string, options: { connections?: number } = {}): Database {
+export function openDatabase(url: string, options: { connections?: number; tls?: KeptTls | null } = {}): Database {
   const pool = mysql.createPool({
     uri: url,
+    ...tlsOptions(url, options.tls ?? null),
     connectionLimit: options.connections ?? 10,
     timezone: 'Z',
     charset: 'utf8mb4_unicode_ci',
@@ -70,6 +80,33 @@ export function openDatabase(url: string, options: { connections?: number } = {}
     },
 
     close: () => pool.end(),
+  };
+}
+
+/** Whom a connection trusts before the files could be read. */
+const NOBODY: string[] = [];
+
+/** For mysql2's connections. It reads the properties of `ssl` at every new one. */
+export function tlsOptions(url: string, tls: KeptTls | null): { ssl?: mysql.SslOptions } {
+  if (tls === null) return {};
+  // mysql2 would compare the certificate with "localhost", whatever the address.
+  if (isIP(new URL(url).hostname.replace(/^\[|\]$/g, '')) !== 0) {
+    throw new ConfigError(['MYSQL_URL: expected the name of a host, not an address, as MYSQL_TLS_CA_FILE is set']);
+  }
+  return {
+    ssl: {
+      verifyIdentity: true,
+      minVersion: 'TLSv1.2',
+      get ca() {
+        return tls.current()?.ca ?? NOBODY;
+      },
+      get cert() {
+        return tls.current()?.cert;
+      },
+      get key() {
+        return tls.current()?.key;
+      },
+    } as mysql.SslOptions,
   };
 }
 

@@ -29,20 +29,24 @@ export function openDecisionRules(db: Pick<Database, 'query'>): DecisionRulesTab
   return {
     async readRulesVersion() {
       const [rows] = await db.query<Row[]>(
-        `SELECT revision, threshold_revision, (SELECT MAX(revision) FROM person) AS person_revision
+        `SELECT revision, threshold_revision, model_revision, (SELECT MAX(revision) FROM person) AS person_revision
            FROM gallery WHERE id = 1`,
       );
       const [row] = rows;
-      return { revision: row?.revision ?? 0, version: `${row?.threshold_revision} ${row?.person_revision}` };
+      return {
+        revision: row?.revision ?? 0,
+        version: `${row?.threshold_revision} ${row?.person_revision} ${row?.model_revision}`,
+      };
     },
 
     async loadRules(model) {
       const [gallery] = await db.query<Row[]>('SELECT threshold FROM gallery WHERE id = 1');
       const [people] = await db.query<Row[]>('SELECT id, threshold FROM person WHERE threshold IS NOT NULL');
       const [rejections] = await db.query<Row[]>(
-        `SELECT r.person_id, r.face_id, f.descriptor FROM face_rejections r
-           LEFT JOIN faces f ON f.id = r.face_id AND f.model = ?`,
-        [model],
+        `SELECT r.person_id, r.face_id, IF(f.model = ?, f.descriptor, d.descriptor) AS descriptor
+           FROM face_rejections r JOIN faces f ON f.id = r.face_id
+           LEFT JOIN face_descriptors d ON d.face_id = f.id AND d.model = ?`,
+        [model, model],
       );
       const rejectedOf = new Map<number, StoredRejection[]>();
       for (const row of rejections) {

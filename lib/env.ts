@@ -9,7 +9,7 @@ export class ConfigError extends Error {
   }
 }
 
-const SECRET_KEY = /_URL$|SECRET|PASSWORD|TOKEN|PASSPHRASE/;
+const SECRET_KEY = /_(URL|HASH)$|SECRET|PASSWORD|TOKEN|PASSPHRASE/;
 
 /**
  * Reads the keys of `shape` from an environment. An empty value counts as absent, as in `KEY= command`.
@@ -114,6 +114,11 @@ export function folders() {
         .map((folder) => resolve(folder)),
     )
     .refine((list) => list.length > 0, expected);
+}
+
+/** A file, made absolute. */
+export function file() {
+  return z.string('a file').transform((value) => resolve(value));
 }
 
 /** A folder, made absolute. */

@@ -135,8 +135,10 @@ async function takeEnrolments(
  */
 async function searchForTraces(db: Database, personId: number): Promise<void> {
   const [references] = await db.query<Row[]>(
-    'SELECT descriptor FROM person_images WHERE person_id = ? AND descriptor IS NOT NULL',
-    [personId],
+    `SELECT descriptor FROM person_images WHERE person_id = ? AND descriptor IS NOT NULL
+     UNION SELECT rd.descriptor FROM reference_descriptors rd JOIN person_images pi ON pi.id = rd.person_image_id
+      WHERE pi.person_id = ? AND rd.descriptor IS NOT NULL`,
+    [personId, personId],
   );
   const descriptors = references.map((row) => row.descriptor as Buffer);
   const [last] = await db.query<Row[]>('SELECT MAX(id) AS id FROM faces');

@@ -1,5 +1,6 @@
 import { IS_UNKNOWN } from './cluster-faces.ts';
 import type { Queryable, Row } from './database.ts';
+import { eraseFaceVersions } from './descriptor-versions.ts';
 import { bumpRevision } from './people.ts';
 
 /** All there are: so that the index tells unknown faces from the rest. */
@@ -43,6 +44,7 @@ export async function eraseStrangers(connection: Queryable, faceIds: readonly nu
   if (ids.length === 0) return 0;
   // First over the old bytes, at their place: a NULL would leave them in the page until somebody needs the room.
   await connection.query('UPDATE faces SET descriptor = REPEAT(CHAR(0), LENGTH(descriptor)) WHERE id IN (?)', [ids]);
+  await eraseFaceVersions(connection, ids);
   // The job that clusters faces sees by cluster_state that they have left.
   await connection.query(
     `UPDATE faces SET descriptor = NULL, candidates = NULL, distance = NULL, quality = NULL, cluster_id = NULL,

@@ -14,6 +14,21 @@ export class PermanentError extends Error {
   }
 }
 
+/**
+ * What holds a photo (a web server, S3) could not be reached or did not answer properly now: try again later. It says nothing
+ * about the photo, nor about whoever asked for it.
+ */
+export class PhotoUnreachableError extends Error {
+  /** Stable and documented: `url_unreachable` or `s3_unreachable`. */
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'PhotoUnreachableError';
+    this.code = code;
+  }
+}
+
 /** What to tell a person about something that was thrown, whatever it was. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

@@ -8,16 +8,17 @@ import {
   jetstreamManager,
 } from '@nats-io/jetstream';
 import { type NatsConnection, nanos } from '@nats-io/transport-node';
-import { name, natsUrl } from './env.ts';
+import { name } from './env.ts';
 import { messageOf } from './errors.ts';
 import { ensureStream } from './image-stream.ts';
 import type { ImageStatus } from './images.ts';
 import type { Log } from './log.ts';
+import { type NatsAccess, natsKeys } from './nats-access.ts';
 import { keepConnected, replicaKeys } from './nats-connection.ts';
 import type { BreakerState } from './processors.ts';
 
 /** The environment keys of every service that tells or reads events. */
-export const eventKeys = { ...replicaKeys, NATS_URL: natsUrl(), EVENTS_STREAM: name('EVENTS') };
+export const eventKeys = { ...replicaKeys, ...natsKeys, EVENTS_STREAM: name('EVENTS') };
 
 /** What has happened: ids and status only, never names, descriptors or paths. Whoever wants more reads it. */
 export type EventBody =
@@ -37,7 +38,10 @@ export type FaceflowEvent = EventBody & { readonly at: string };
  * than what the stream keeps, or the stream is a new one): whatever was learnt from events must be read anew.
  */
 export interface EventRead {
-  /** The sequence number in the stream: whoever goes on after it misses nothing and gets nothing twice. */
+  /**
+   * The birthday of the stream, ms since 1970, plus the sequence number in it: whoever goes on after it misses nothing and
+   * gets nothing twice. Ids of a stream that was lost with its disk are smaller than those of the one made after it.
+   */
   readonly id: number;
   readonly event: FaceflowEvent | { readonly kind: 'start' | 'reset' };
 }
@@ -68,6 +72,7 @@ interface Session {
 /** Opens the stream of events, making it where it is missing. Returns at once; the connection is kept in the background. */
 export function openEvents(options: {
   readonly url: string;
+  readonly access?: NatsAccess;
   readonly stream: string;
   /** On how many servers of a cluster the stream is kept; 1 unless told otherwise. */
   readonly replicas?: number;
@@ -80,6 +85,7 @@ export function openEvents(options: {
 
   const kept = keepConnected({
     url: options.url,
+    access: options.access,
     // That NATS is away is the queue's to say, once.
     log: log.child({}, { level: 'error' }),
     async prepare(connection) {
@@ -93,8 +99,13 @@ export function openEvents(options: {
     },
   });
 
-  /** Everything after `cursor`, until the connection is lost or `signal` aborted. */
-  async function* readAfter(cursor: number, { client }: Session, signal: AbortSignal): AsyncGenerator<EventRead> {
+  /** Everything after the sequence number `cursor`, until the connection is lost or `signal` aborted. */
+  async function* readAfter(
+    cursor: number,
+    born: number,
+    { client }: Session,
+    signal: AbortSignal,
+  ): AsyncGenerator<EventRead> {
     const consumer = await client.consumers.get(stream, {
       deliver_policy: DeliverPolicy.StartSequence,
       opt_start_seq: cursor + 1,
@@ -108,9 +119,9 @@ export function openEvents(options: {
     try {
       for await (const message of messages) {
         // Nothing is ever deleted from the stream but by its limits, so numbers follow each other.
-        if (message.seq !== last + 1) yield { id: message.seq - 1, event: { kind: 'reset' } };
+        if (message.seq !== last + 1) yield { id: born + message.seq - 1, event: { kind: 'reset' } };
         last = message.seq;
-        yield { id: last, event: message.json<FaceflowEvent>() };
+        yield { id: born + last, event: message.json<FaceflowEvent>() };
       }
     } finally {
       signal.removeEventListener('abort', stop);
@@ -127,10 +138,12 @@ export function openEvents(options: {
     connected: Session,
     signal: AbortSignal,
   ): AsyncGenerator<EventRead> {
-    const { first_seq, last_seq } = (await connected.manager.streams.info(stream)).state;
-    const goesOn = after !== undefined && after >= first_seq - 1 && after <= last_seq;
-    if (!goesOn) yield { id: last_seq, event: { kind: after === undefined ? 'start' : 'reset' } };
-    yield* readAfter(goesOn ? after : last_seq, connected, signal);
+    const { created, state } = await connected.manager.streams.info(stream);
+    const born = Date.parse(created);
+    const cursor = after === undefined ? undefined : after - born;
+    const goesOn = cursor !== undefined && cursor >= state.first_seq - 1 && cursor <= state.last_seq;
+    if (!goesOn) yield { id: born + state.last_seq, event: { kind: after === undefined ? 'start' : 'reset' } };
+    yield* readAfter(goesOn ? cursor : state.last_seq, born, connected, signal);
   }
 
   return {

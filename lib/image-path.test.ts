@@ -27,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 describe('resolveImagePath', () => {
-  const resolve = (path: string) => resolveImagePath(path, [first, second]);
+  const resolve = async (path: string) => (await resolveImagePath(path, [first, second])).path;
 
   test('finds relative paths below each root in turn, and absolute ones inside a root', async () => {
     await expect(resolve('a.jpg')).resolves.toBe(join(first, 'a.jpg'));
@@ -43,8 +43,9 @@ describe('resolveImagePath', () => {
   test('follows roots that are symbolic links themselves', async () => {
     const link = join(folder, 'root-link');
     await symlink(first, link);
-    await expect(resolveImagePath('a.jpg', [link])).resolves.toBe(join(first, 'a.jpg'));
-    await expect(resolveImagePath(join(link, 'a.jpg'), [link])).resolves.toBe(join(first, 'a.jpg'));
+    const found = { path: join(first, 'a.jpg'), inside: first };
+    await expect(resolveImagePath('a.jpg', [link])).resolves.toEqual(found);
+    await expect(resolveImagePath(join(link, 'a.jpg'), [link])).resolves.toEqual(found);
   });
 
   test.each([
@@ -90,7 +91,14 @@ describe('normalizeImagePath', () => {
     ['path_invalid', 'a\0.jpg'],
     ['path_invalid', 'a\n.jpg'],
     ['path_invalid', 'a\ud800.jpg'],
-    ['path_unsupported', 'https://example.org/a.jpg'],
+    ['path_too_long', `https://example.org/${'"'.repeat(400)}`],
+    ['path_unsupported', 'file:///etc/passwd'],
+    ['path_unsupported', 'ftp://example.org/a.jpg'],
+    ['url_invalid', 'https://'],
+    ['url_invalid', 'https://user:secret@example.org/a.jpg'],
+    ['s3_invalid', 's3://photos'],
+    ['s3_invalid', 's3://Photos/a.jpg'],
+    ['s3_invalid', 's3://photos/../other/a.jpg'],
     ['path_outside_roots', '../a.jpg'],
   ])('refuses with %s', (code, path) => {
     expect(() => normalizeImagePath(path)).toThrow(expect.objectContaining({ code }));

@@ -8,7 +8,7 @@ import {
   jetstreamManager,
 } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { name, natsUrl } from './env.ts';
+import { name } from './env.ts';
 import {
   anySubject,
   ensureImageStream,
@@ -20,12 +20,13 @@ import {
   type WorkKind,
 } from './image-stream.ts';
 import type { Log } from './log.ts';
+import { type NatsAccess, natsKeys } from './nats-access.ts';
 import { keepConnected, replicaKeys } from './nats-connection.ts';
 
 /** The environment keys of every service that uses the queue. */
 export const queueKeys = {
   ...replicaKeys,
-  NATS_URL: natsUrl(),
+  ...natsKeys,
   IMAGES_STREAM: name('IMAGES'),
   IMAGES_CONSUMER: name('processor'),
 };
@@ -33,6 +34,7 @@ export const queueKeys = {
 export interface QueueOptions extends StreamOptions {
   /** `nats://[token@ or user:password@]host:port[,host:port…]` */
   readonly url: string;
+  readonly access?: NatsAccess;
   readonly log: Log;
 }
 
@@ -115,6 +117,7 @@ export function openImageQueue(options: QueueOptions): ImageQueue {
 
   const kept = keepConnected({
     url: options.url,
+    access: options.access,
     log: options.log,
     async prepare(connection) {
       manager = await jetstreamManager(connection);

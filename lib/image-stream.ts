@@ -39,8 +39,8 @@ export async function ensureImageStream(manager: JetStreamManager, options: Stre
 }
 
 /**
- * Makes a stream where it is missing; has one that is there take these subjects too, and be kept on as many servers. All else
- * stays as it is: it may be of a version before or after this one.
+ * Makes a stream where it is missing, and has it kept on as many servers as it should be, and take all these subjects; all
+ * else stays as it is, also subjects of a version before or after this one.
  */
 export async function ensureStream(
   manager: JetStreamManager,
@@ -49,15 +49,14 @@ export async function ensureStream(
 ): Promise<void> {
   const info = manager.streams.info(stream);
   // Adding what is there already, unchanged, is no error: another service may be quicker.
-  if (!(await exists(info))) {
-    await manager.streams.add({ name: stream, ...config });
-    return;
+  if (!(await exists(info))) await manager.streams.add({ name: stream, ...config });
+  else {
+    const before = (await info).config;
+    const subjects = [...new Set([...before.subjects, ...(config.subjects ?? [])])];
+    if (before.num_replicas !== config.num_replicas || subjects.length > before.subjects.length) {
+      await manager.streams.update(stream, { num_replicas: config.num_replicas, subjects });
+    }
   }
-  const { num_replicas } = config;
-  const found = (await info).config;
-  const subjects = [...new Set([...found.subjects, ...config.subjects])];
-  if (subjects.length > found.subjects.length || found.num_replicas !== num_replicas)
-    await manager.streams.update(stream, { subjects, num_replicas });
 }
 
 function describeStream(names: StreamNames) {

@@ -1,4 +1,5 @@
 import type { Queryable, Row } from './database.ts';
+import { referencesIn } from './descriptor-versions.ts';
 import { chunksOf } from './outbox.ts';
 
 /** A face of which it is known whose it is. */
@@ -10,8 +11,10 @@ export interface LabelledFace {
   readonly descriptor: Buffer;
 }
 
-/** The model that most references have; null when there are none. */
+/** The model that answers: the one that was switched to, or else that most references have; null when there are none. */
 export async function findGalleryModel(db: Queryable): Promise<string | null> {
+  const [galleries] = await db.query<Row[]>('SELECT model FROM gallery WHERE id = 1');
+  if (galleries[0]?.model != null) return galleries[0].model;
   const [rows] = await db.query<Row[]>(
     `SELECT model, COUNT(*) AS count FROM person_images WHERE descriptor IS NOT NULL AND model IS NOT NULL
       GROUP BY model ORDER BY count DESC, model LIMIT 1`,
@@ -21,10 +24,9 @@ export async function findGalleryModel(db: Queryable): Promise<string | null> {
 
 /** How many references of a model each person has, by the person's id; people without any are left out. */
 export async function countReferences(db: Queryable, model: string): Promise<Map<number, number>> {
+  const { tables, descriptor } = referencesIn(model);
   const [rows] = await db.query<Row[]>(
-    `SELECT person_id, COUNT(*) AS count FROM person_images WHERE model = ? AND descriptor IS NOT NULL
-      GROUP BY person_id`,
-    [model],
+    `SELECT pi.person_id, COUNT(*) AS count FROM ${tables} WHERE ${descriptor} IS NOT NULL GROUP BY pi.person_id`,
   );
   return new Map(rows.map((row) => [row.person_id, row.count]));
 }
@@ -36,11 +38,12 @@ export async function readReferences(
   personIds: readonly number[],
 ): Promise<(LabelledFace & { faceId: number | null })[]> {
   const found = [];
+  const { tables, descriptor } = referencesIn(model);
   for (const some of chunksOf(personIds)) {
     const [rows] = await db.query<Row[]>(
-      `SELECT id, person_id, face_id, descriptor FROM person_images
-        WHERE person_id IN (?) AND model = ? AND descriptor IS NOT NULL ORDER BY id`,
-      [some, model],
+      `SELECT pi.id, pi.person_id, pi.face_id, ${descriptor} AS descriptor FROM ${tables}
+        WHERE pi.person_id IN (?) AND ${descriptor} IS NOT NULL ORDER BY pi.id`,
+      [some],
     );
     found.push(...rows.map((row) => ({ ...toFace(row), faceId: row.face_id as number | null })));
   }

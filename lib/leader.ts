@@ -11,6 +11,7 @@ import { nanos } from '@nats-io/transport-node';
 import { messageOf } from './errors.ts';
 import { ensureStream } from './image-stream.ts';
 import type { Log } from './log.ts';
+import type { NatsAccess } from './nats-access.ts';
 import { keepConnected } from './nats-connection.ts';
 
 export interface Leadership {
@@ -23,6 +24,7 @@ export interface Leadership {
 export interface LeaderOptions {
   /** `nats://[token@ or user:password@]host:port[,host:port…]` */
   readonly url: string;
+  readonly access?: NatsAccess | undefined;
   /** Of all candidates the same; letters, digits, `-` and `_`. */
   readonly bucket: string;
   /** How long a leader that says nothing stays leader, ms. A killed one is followed after this and half a second. */
@@ -125,7 +127,7 @@ interface Session {
   readonly madeAt: number;
 }
 
-function openBucket({ url, bucket, leaseMs, replicas = 1, log }: LeaderOptions): Bucket {
+function openBucket({ url, access, bucket, leaseMs, replicas = 1, log }: LeaderOptions): Bucket {
   const stream = `KV_${bucket}`;
   const subject = `$KV.${bucket}.${KEY}`;
   const holder = randomUUID();
@@ -133,6 +135,7 @@ function openBucket({ url, bucket, leaseMs, replicas = 1, log }: LeaderOptions):
 
   const kept = keepConnected({
     url,
+    access,
     // That NATS is away is the queue's to say, once.
     log: log.child({}, { level: 'error' }),
     async prepare(connection) {

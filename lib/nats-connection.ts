@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ConnectionOptions, connect, type NatsConnection } from '@nats-io/transport-node';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { integer } from './env.ts';
 import { messageOf } from './errors.ts';
 import type { Log } from './log.ts';
+import { connectionOptions, type NatsAccess } from './nats-access.ts';
 
 /** The environment key of whoever makes streams. */
 export const replicaKeys = {
@@ -13,6 +14,8 @@ export const replicaKeys = {
 export interface NatsUser {
   /** `nats://[token@ or user:password@]host:port[,host:port…]` */
   readonly url: string;
+  /** Absent: what the URL says, and nothing else. */
+  readonly access?: NatsAccess | undefined;
   readonly log: Log;
   /** Called on every connection, also when the same server is back: it may have lost its disk. Tried until it succeeds. */
   readonly prepare: (connection: NatsConnection) => Promise<void>;
@@ -39,7 +42,7 @@ export function keepConnected(user: NatsUser): KeptConnection {
     let failures = 0;
     while (!closing.signal.aborted) {
       try {
-        current = await connect(connectionOptions(user.url));
+        current = await connect(connectionOptions(user.url, user.access));
         if (failures > 0) log.info('NATS is there');
         failures = 0;
         await watch(current);
@@ -62,6 +65,7 @@ export function keepConnected(user: NatsUser): KeptConnection {
   async function watch(connection: NatsConnection) {
     if (closing.signal.aborted) return connection.close();
     const statuses = connection.status();
+    let refusal = '';
     await prepare(connection);
     for await (const status of statuses) {
       if (status.type === 'disconnect') {
@@ -70,6 +74,10 @@ export function keepConnected(user: NatsUser): KeptConnection {
       } else if (status.type === 'reconnect') {
         log.info('NATS is back');
         await prepare(connection);
+      } else if (status.type === 'error' && refusal !== messageOf(status.error)) {
+        // What we may not publish or subscribe to: once, not once a message.
+        refusal = messageOf(status.error);
+        log.error({ err: status.error }, `NATS refuses: ${refusal}`);
       }
     }
   }
@@ -95,25 +103,6 @@ export function keepConnected(user: NatsUser): KeptConnection {
         await current?.flush().catch((error: unknown) => log.debug({ err: error }, 'NATS went before the last flush'));
       await current?.close();
     },
-  };
-}
-
-function connectionOptions(url: string): ConnectionOptions {
-  const { username, password } = new URL(url.split(',')[0] ?? url);
-  const servers = url.split(',').map((one) => one.replace(/^(nats|tls):\/\/([^@]*@)?/, ''));
-  const credentials = password
-    ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) }
-    : username
-      ? { token: decodeURIComponent(username) }
-      : {};
-  return {
-    servers,
-    ...credentials,
-    ...(url.startsWith('tls:') ? { tls: {} } : {}),
-    timeout: 3_000,
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: 250,
-    pingInterval: 10_000,
   };
 }
 

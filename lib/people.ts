@@ -7,6 +7,7 @@ import {
   type Row,
   type WriteResult,
 } from './database.ts';
+import { keepOtherVersion, referencesIn } from './descriptor-versions.ts';
 import { type FaceQuality, faceQualityFromColumn, faceQualityToColumn } from './face-quality.ts';
 
 /** A face that probes are compared to. */
@@ -27,7 +28,8 @@ export interface KnownPhoto {
   readonly fileMtimeMs: number | null;
   /** SHA-256, hex. */
   readonly contentHash: string | null;
-  readonly model: string | null;
+  /** In which there is a descriptor; where there is none, in which it was looked for. Empty: it never was. */
+  readonly models: readonly string[];
   /** Why it has no descriptor. */
   readonly failure: string | null;
   /** Of the face that was, or would have been, enrolled. */
@@ -108,12 +110,13 @@ export function openPeople(db: Database): People {
     galleryRevision: () => readRevision(db),
 
     async loadGalleryPage(model, { after, limit }) {
+      const { tables, descriptor } = referencesIn(model);
       const [rows] = await db.query<Row[]>(
-        `SELECT pi.id, pi.person_id, p.name, pi.image_name, pi.descriptor
-           FROM person_images pi JOIN person p ON p.id = pi.person_id
-          WHERE pi.id > ? AND pi.model = ? AND pi.descriptor IS NOT NULL
+        `SELECT pi.id, pi.person_id, p.name, pi.image_name, ${descriptor} AS descriptor
+           FROM ${tables} JOIN person p ON p.id = pi.person_id
+          WHERE pi.id > ? AND ${descriptor} IS NOT NULL
           ORDER BY pi.id LIMIT ?`,
-        [after, model, limit],
+        [after, limit],
       );
       return rows.map(toGalleryEntry);
     },
@@ -125,27 +128,30 @@ export function openPeople(db: Database): People {
         // REPEATABLE READ, the default: the changes and the digest are of one state, however long both take.
         const memory = await catchUp((after) => readChanges(connection, model, after));
         if (memory === null) return null;
+        const { tables, descriptor } = referencesIn(model);
         const [rows] = await connection.query<Row[]>(
           `SELECT COUNT(*) AS size, BIT_XOR(CRC32(CONCAT(
-                    CONCAT_WS('/', pi.id, pi.person_id, pi.image_name, p.name, ''), pi.descriptor))) AS digest
-             FROM person_images pi JOIN person p ON p.id = pi.person_id
-            WHERE pi.model = ? AND pi.descriptor IS NOT NULL`,
-          [model],
+                    CONCAT_WS('/', pi.id, pi.person_id, pi.image_name, p.name, ''), ${descriptor}))) AS digest
+             FROM ${tables} JOIN person p ON p.id = pi.person_id
+            WHERE ${descriptor} IS NOT NULL`,
         );
         return Number(rows[0]?.size) === memory.size && Number(rows[0]?.digest) === memory.digest;
       }),
 
     async listKnownPhotos() {
       const [rows] = await db.query<Row[]>(
-        `SELECT image_name, file_size, file_mtime_ms, LOWER(HEX(content_hash)) AS content_hash, model, failure, quality
-           FROM person_images`,
+        `SELECT pi.image_name, pi.file_size, pi.file_mtime_ms, LOWER(HEX(pi.content_hash)) AS content_hash, pi.failure,
+                pi.quality, CONCAT_WS(' ', pi.model, (SELECT GROUP_CONCAT(rd.model SEPARATOR ' ')
+                   FROM reference_descriptors rd WHERE rd.person_image_id = pi.id AND rd.descriptor IS NOT NULL
+                    AND rd.base_crc = CRC32(pi.descriptor))) AS models
+           FROM person_images pi`,
       );
       return rows.map((row) => ({
         imageName: row.image_name,
         fileSize: row.file_size,
         fileMtimeMs: row.file_mtime_ms,
         contentHash: row.content_hash,
-        model: row.model,
+        models: row.models === '' ? [] : row.models.split(' '),
         failure: row.failure,
         quality: faceQualityFromColumn(row.quality),
       }));
@@ -158,6 +164,7 @@ export function openPeople(db: Database): People {
         const [known] = await connection.query<Row[]>('SELECT person_id FROM person_images WHERE image_name = ?', [
           photo.imageName,
         ]);
+        await keepOtherVersion(connection, photo, revision);
         const personId: number = known[0]?.person_id ?? (await findOrMakePerson(connection, photo.personName, FOLDER));
         await connection.query(
           `INSERT INTO person_images
@@ -249,17 +256,19 @@ async function readChanges(connection: Queryable, model: string, after: number):
   );
   const revision: number = gallery?.revision ?? 0;
   if (revision === after) return { revision, changed: [], removedIds: [], complete: true };
-  const [rows] = await connection.query<Row[]>(
-    `SELECT pi.id, pi.person_id, p.name, pi.image_name, pi.descriptor, pi.model, pi.revision
-       FROM person_images pi JOIN person p ON p.id = pi.person_id
-      WHERE pi.revision > ? ORDER BY pi.revision LIMIT ?`,
-    [after, MAX_CHANGES],
-  );
+  const { tables, descriptor } = referencesIn(model);
+  const changedIn = (table: string) => `(SELECT pi.id, pi.person_id, p.name, pi.image_name, ${descriptor} AS descriptor
+       FROM ${tables} JOIN person p ON p.id = pi.person_id
+      WHERE ${table}.revision > ? ORDER BY ${table}.revision LIMIT ?)`;
+  const [rows] = await connection.query<Row[]>(`${changedIn('pi')} UNION ${changedIn('rd')}`, [
+    ...[after, MAX_CHANGES],
+    ...[after, MAX_CHANGES],
+  ]);
   const [removals] = await connection.query<Row[]>(
     'SELECT person_image_id, revision FROM gallery_removals WHERE revision > ? ORDER BY revision LIMIT ?',
     [after, MAX_CHANGES],
   );
-  const isKnown = (row: Row) => row.model === model && row.descriptor !== null;
+  const isKnown = (row: Row) => row.descriptor !== null;
   const allMarked = gallery?.marked_revision === revision && gallery.marked_from <= after;
   return {
     revision,

@@ -1,6 +1,7 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { integer, text } from './env.ts';
-import { PermanentError } from './errors.ts';
+import { PermanentError, PhotoUnreachableError } from './errors.ts';
+import { tlsKeys } from './tls-files.ts';
 
 /** The keys of everyone who calls the recognizer. */
 export const recognizerKeys = {
@@ -8,6 +9,7 @@ export const recognizerKeys = {
   RECOGNIZER_ADDRESS: text('127.0.0.1:50051'),
   /** The deadline of one call; gRPC carries it to the recognizer, which drops what nobody waits for. */
   RECOGNIZER_TIMEOUT_MS: integer({ min: 100, max: 600_000, fallback: 60_000 }),
+  ...tlsKeys('GRPC'),
 };
 
 export const CHANNEL_OPTIONS = {
@@ -37,6 +39,14 @@ export function toPermanentError(error: ServiceError): PermanentError | null {
   const code = codeOfServiceError(error);
   if (code === undefined || !PERMANENT.has(error.code)) return null;
   return new PermanentError(code, error.details, { cause: error });
+}
+
+const UNREACHABLE = new Set(['url_unreachable', 's3_unreachable']);
+
+/** A recognizer that is there, but could not fetch the photo now; null when it says something else. */
+export function toUnreachableError(error: ServiceError): PhotoUnreachableError | null {
+  const code = codeOfServiceError(error) ?? '';
+  return UNREACHABLE.has(code) ? new PhotoUnreachableError(code, error.details, { cause: error }) : null;
 }
 
 interface Cancellable {

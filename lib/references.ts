@@ -7,6 +7,7 @@ import {
   type Row,
   type WriteResult,
 } from './database.ts';
+import { eraseReferenceVersions, referencesIn } from './descriptor-versions.ts';
 import { PermanentError } from './errors.ts';
 import { type FaceQuality, faceQualityToColumn } from './face-quality.ts';
 import type { BoundingBox } from './images.ts';
@@ -101,6 +102,7 @@ export async function removeReferences(
       'UPDATE person_images SET descriptor = REPEAT(CHAR(0), LENGTH(descriptor)) WHERE id IN (?)',
       [some],
     );
+    await eraseReferenceVersions(connection, some);
     await connection.query('INSERT IGNORE INTO gallery_removals (revision, person_image_id) VALUES ?', [
       some.map((id) => [revision, id]),
     ]);
@@ -157,10 +159,10 @@ export async function measureNewerReferences(
   probe: { readonly descriptor: ArrayLike<number>; readonly model: string },
   afterRevision: number,
 ): Promise<NearReference[]> {
-  const [rows] = await connection.query<Row[]>(
-    'SELECT id, person_id, descriptor FROM person_images WHERE revision > ? AND model = ? AND descriptor IS NOT NULL',
-    [afterRevision, probe.model],
-  );
+  const { tables, descriptor } = referencesIn(probe.model);
+  const found = (table: string) => `SELECT pi.id, pi.person_id, ${descriptor} AS descriptor FROM ${tables}
+      WHERE ${table}.revision > ? AND ${descriptor} IS NOT NULL`;
+  const [rows] = await connection.query<Row[]>(`${found('pi')} UNION ${found('rd')}`, [afterRevision, afterRevision]);
   return measure(rows, probe.descriptor);
 }
 
@@ -170,9 +172,11 @@ export async function measureReferencesOf(
   personId: number,
   probe: { readonly descriptor: ArrayLike<number>; readonly model: string },
 ): Promise<NearReference[]> {
+  const { tables, descriptor } = referencesIn(probe.model);
   const [rows] = await connection.query<Row[]>(
-    'SELECT id, person_id, descriptor FROM person_images WHERE person_id = ? AND model = ? AND descriptor IS NOT NULL',
-    [personId, probe.model],
+    `SELECT pi.id, pi.person_id, ${descriptor} AS descriptor FROM ${tables}
+      WHERE pi.person_id = ? AND ${descriptor} IS NOT NULL`,
+    [personId],
   );
   return measure(rows, probe.descriptor);
 }

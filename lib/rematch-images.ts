@@ -14,6 +14,8 @@ export interface GalleryChanges {
   readonly thresholdChanged: boolean;
   /** The greatest id of any reference. */
   readonly lastReferenceId: number;
+  /** Whoever made them has told what they changed, and it concerns no stored face: nothing above is to be looked for. */
+  readonly concernNobody: boolean;
 }
 
 export async function readGalleryRevision(db: Queryable): Promise<number> {
@@ -33,7 +35,9 @@ export async function readGalleryChanges(
   lastReferenceId: number,
 ): Promise<GalleryChanges> {
   const target = await readGalleryRevision(connection);
-  const [gallery] = await connection.query<Row[]>('SELECT threshold_revision FROM gallery WHERE id = 1');
+  const [gallery] = await connection.query<Row[]>(
+    'SELECT threshold_revision, marked_revision, marked_from FROM gallery WHERE id = 1',
+  );
   const [people] = await connection.query<Row[]>('SELECT id FROM person WHERE revision > ?', [since]);
   const [removed] = await connection.query<Row[]>('SELECT person_image_id FROM gallery_removals WHERE revision > ?', [
     since,
@@ -50,14 +54,44 @@ export async function readGalleryChanges(
     : [[]];
   const rows = [...new Map([...changed, ...theirs].map((row) => [row.id, row])).values()];
   const [last] = await connection.query<Row[]>('SELECT MAX(id) AS id FROM person_images');
+  const versions = await readVersions(connection, since, personIds);
+  const referenceIds = new Set([
+    ...[...changed, ...versions].map((row) => row.id),
+    ...removed.map((row) => row.person_image_id),
+  ]);
+  const thresholdChanged = (gallery[0]?.threshold_revision ?? 0) > since;
+  const allMarked = gallery[0]?.marked_revision === target && gallery[0].marked_from <= since;
   return {
-    target,
-    references: rows.flatMap((row) => (row.descriptor ? { model: row.model, descriptor: row.descriptor } : [])),
-    referenceIds: new Set([...changed.map((row) => row.id), ...removed.map((row) => row.person_image_id)]),
+    ...{ target, referenceIds, thresholdChanged },
+    references: [...rows, ...versions].flatMap((row) =>
+      row.descriptor ? { model: row.model, descriptor: row.descriptor } : [],
+    ),
     personIds: new Set(personIds),
-    thresholdChanged: (gallery[0]?.threshold_revision ?? 0) > since,
     lastReferenceId: last[0]?.id ?? 0,
+    concernNobody: allMarked && referenceIds.size + personIds.length === 0 && !thresholdChanged,
   };
+}
+
+/**
+ * The same references in the models that they are described by besides, where it has changed. Stored faces are of a model
+ * that answers, or did: what is only being prepared concerns none of them.
+ */
+async function readVersions(connection: Queryable, since: number, personIds: readonly number[]): Promise<Row[]> {
+  // From the few that have changed: there may be a million of a model.
+  const changedBeside = `reference_descriptors rd FORCE INDEX (reference_descriptors_revision)
+      STRAIGHT_JOIN person_images pi`;
+  const changedThemselves = 'person_images pi STRAIGHT_JOIN reference_descriptors rd';
+  const from = (tables: string) =>
+    `SELECT pi.id, rd.model, rd.descriptor FROM ${tables}
+         ON rd.person_image_id = pi.id AND rd.base_crc = CRC32(pi.descriptor) AND rd.descriptor IS NOT NULL
+       JOIN models m ON m.name = rd.model AND m.activated_at IS NOT NULL`;
+  const [changed] = await connection.query<Row[]>(
+    `${from(changedBeside)} WHERE rd.revision > ? UNION ${from(changedThemselves)} WHERE pi.revision > ?`,
+    [since, since],
+  );
+  if (personIds.length === 0) return changed;
+  const [theirs] = await connection.query<Row[]>(`${from(changedThemselves)} WHERE pi.person_id IN (?)`, [personIds]);
+  return [...changed, ...theirs];
 }
 
 /** A stored face, as far as finding out needs it whether a change concerns it. */

@@ -21,6 +21,7 @@ export async function rewriteDecisions(
   galleryRevision: number,
   decided: ReadonlyMap<number, Decisions>,
 ): Promise<number[]> {
+  if (decided.size === 0) return [];
   // Whoever names or un-names a face marks its image in the same transaction, and so waits here, or is waited for.
   const [images] = await connection.query<Row[]>(
     'SELECT id, status, person, rematch FROM images WHERE id IN (?) ORDER BY id FOR UPDATE',

@@ -5,6 +5,7 @@ import { messageOf } from './errors.ts';
 import { claimJobs, LeadershipLost, writeAsLeader } from './jobs.ts';
 import { holdLeadership, type Leadership } from './leader.ts';
 import type { Log } from './log.ts';
+import type { NatsAccess } from './nats-access.ts';
 
 /** The environment keys of every service that runs jobs. */
 export const jobKeys = {
@@ -34,6 +35,7 @@ export interface RunJobsOptions {
   readonly jobs: readonly Job[];
   readonly db: Database;
   readonly natsUrl: string;
+  readonly natsAccess?: NatsAccess;
   /** Where candidates find each other; of all the processes that run these jobs in one system the same. */
   readonly bucket: string;
   readonly leaseMs: number;
@@ -49,12 +51,12 @@ const RETRY_MS = 1_000;
 
 /** Stands for leader, and runs the jobs whenever this process is it. Resolves when `signal` is aborted and all have ended. */
 export function runJobs(options: RunJobsOptions): Promise<void> {
-  const { natsUrl: url, bucket, leaseMs, replicas, log, signal, onLead } = options;
+  const { natsUrl: url, natsAccess: access, bucket, leaseMs, replicas, log, signal, onLead } = options;
   const lead = async (leadership: Leadership) => {
     onLead?.(true);
     await leadJobs(leadership, options).finally(() => onLead?.(false));
   };
-  return holdLeadership({ url, bucket, leaseMs, replicas, log, signal, lead });
+  return holdLeadership({ url, access, bucket, leaseMs, replicas, log, signal, lead });
 }
 
 async function leadJobs({ fence, signal }: Leadership, { jobs, db, log }: RunJobsOptions): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Queryable, Row } from './database.ts';
+import { eraseFaceVersions } from './descriptor-versions.ts';
 import { updateImageSummary } from './image-summary.ts';
 
 export interface ScrubbedFaces {
@@ -36,6 +37,7 @@ export async function scrubFaces(
   await connection.query('DELETE FROM face_rejections WHERE face_id IN (?)', [ids]);
   // First over the old bytes, at their place: a NULL would leave them in the page until somebody needs the room.
   await connection.query('UPDATE faces SET descriptor = REPEAT(CHAR(0), LENGTH(descriptor)) WHERE id IN (?)', [ids]);
+  await eraseFaceVersions(connection, ids);
   await connection.query(`UPDATE faces SET ${FORGOTTEN} WHERE id IN (?)`, [ids]);
   const imageIds = [...new Set(rows.map((row) => row.image_id as number))];
   for (const imageId of imageIds) await updateImageSummary(connection, imageId);

@@ -8,14 +8,17 @@ import { LEASE_MS } from '../lib/image-stream.ts';
 import { openImages } from '../lib/images.ts';
 import { createLog } from '../lib/log.ts';
 import { createLeaderGauge, createMetrics } from '../lib/metrics.ts';
+import { openNatsAccess } from '../lib/nats-access.ts';
 import { openPeople } from '../lib/people.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { runJobs } from '../lib/run-jobs.ts';
+import { keepTls } from '../lib/tls-files.ts';
 import { loadConfig } from './config.ts';
 import { enrolPhoto } from './enrol-photo.ts';
 import { createClusterJob } from './jobs/cluster-faces.ts';
 import { createRetentionJob } from './jobs/erase-strangers.ts';
 import { createForgetAnswersJob } from './jobs/forget-answers.ts';
+import { createModelJob } from './jobs/models.ts';
 import { createRematchJob } from './jobs/rematch.ts';
 import { processImage } from './process-image.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
@@ -26,16 +29,19 @@ const config = loadOrExit(() => loadConfig(process.env));
 const log = createLog('processor', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
 
 await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClose, signal }) => {
-  const db = openDatabase(config.MYSQL_URL);
+  const db = openDatabase(config.MYSQL_URL, { tls: await keepTls('MYSQL', config, { log, signal }) });
   onClose('database', () => db.close());
   const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer, NATS_REPLICAS: replicas } = config;
-  const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, replicas, log });
+  const natsAccess = await openNatsAccess('processor', config, { log, signal });
+  const nats = { url: config.NATS_URL, access: natsAccess, replicas, log };
+  const queue = openImageQueue({ ...nats, stream, consumer });
   onClose('queue', () => queue.close());
-  const events = openEvents({ url: config.NATS_URL, stream: config.EVENTS_STREAM, replicas, log });
+  const events = openEvents({ ...nats, stream: config.EVENTS_STREAM });
   onClose('events', () => events.close());
   const recognizer = openRecognizerClient({
     address: config.RECOGNIZER_ADDRESS,
     timeoutMs: config.RECOGNIZER_TIMEOUT_MS,
+    tls: await keepTls('GRPC', config, { log, signal }),
     log,
   });
   onClose('recognizer client', () => recognizer.close());
@@ -71,9 +77,11 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
       createClusterJob({ events }),
       createRetentionJob({ days: config.UNKNOWN_RETENTION_DAYS }),
       createForgetAnswersJob(),
+      createModelJob({ faces: openFaces(db), recognizer, events, concurrency: config.MODEL_CONCURRENCY }),
     ],
     db,
     natsUrl: config.NATS_URL,
+    natsAccess,
     bucket: `${stream}_leader`,
     leaseMs: config.LEADER_LEASE_MS,
     replicas,

@@ -1,8 +1,18 @@
-import { credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { PermanentError } from '../lib/errors.ts';
+import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { PermanentError, PhotoUnreachableError } from '../lib/errors.ts';
+import { openChannelCredentials } from '../lib/grpc-credentials.ts';
 import type { Log } from '../lib/log.ts';
-import { CHANNEL_OPTIONS, callRecognizer, codeOfServiceError, toPermanentError } from '../lib/recognizer-channel.ts';
 import {
+  CHANNEL_OPTIONS,
+  callRecognizer,
+  codeOfServiceError,
+  toPermanentError,
+  toUnreachableError,
+} from '../lib/recognizer-channel.ts';
+import type { KeptTls } from '../lib/tls-files.ts';
+import {
+  type DescribeRequest,
+  type DescribeResponse,
   HealthCheckClient,
   IdentifyClient,
   type IdentifyResponse,
@@ -16,6 +26,7 @@ export interface RecognizerClient {
    * Has the recognizer look at a picture.
    *
    * @throws PermanentError when the picture will never be readable
+   * @throws PhotoUnreachableError when the picture cannot be fetched now: no fault of the recognizer's
    * @throws RecognizerBusy when the recognizer is there but has no room
    * @throws RecognizerUnavailable (circuit-breaker.ts) when the breaker lets nothing through: nothing was sent
    * @throws anything else: try again later
@@ -29,6 +40,12 @@ export interface RecognizerClient {
    * @throws anything else: try again later
    */
   match(request: MatchRequest): Promise<MatchResponse>;
+  /**
+   * Has the recognizer describe the faces of a photo by several models.
+   *
+   * @throws as `identify`; MatchRefused when none of the recognizers computes one of the models
+   */
+  describe(request: DescribeRequest): Promise<DescribeResponse>;
   /** Between this processor and the recognizer: while it is not closed, photos are pulled only when it admits one. */
   readonly breaker: Pick<Breaker, 'admit' | 'untilClosed' | 'status' | 'onChange'>;
   close(): void;
@@ -59,8 +76,13 @@ export interface ClientOptions {
   readonly address: string;
   /** The deadline of one call; gRPC carries it to the recognizer, which drops what nobody waits for. */
   readonly timeoutMs: number;
+  /** Null, or absent: without TLS. */
+  readonly tls?: KeptTls | null;
   readonly log: Log;
 }
+
+/** How many replicas are asked, one after the other, whether they know a model. */
+const REPLICAS_ASKED = 4;
 
 /** How long a health check may take. */
 const HEALTH_TIMEOUT_MS = 5_000;
@@ -68,23 +90,33 @@ const HEALTH_TIMEOUT_MS = 5_000;
 /** Connects to a recognizer, behind a circuit breaker: no picture is spent on finding that the recognizer is still away. */
 export function openRecognizerClient(options: ClientOptions): RecognizerClient {
   const { log, address, timeoutMs } = options;
-  const identifier = new IdentifyClient(address, credentials.createInsecure(), CHANNEL_OPTIONS);
-  const health = new HealthCheckClient(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+  const credentials = openChannelCredentials(options.tls ?? null);
+  const identifier = new IdentifyClient(address, credentials, CHANNEL_OPTIONS);
+  const health = new HealthCheckClient(address, credentials, CHANNEL_OPTIONS);
   const identify = (imagePath: string): Promise<IdentifyResponse> =>
     callRecognizer(identifier.identify.bind(identifier), { imagePath, image: Buffer.alloc(0) }, { timeoutMs });
   const match = (request: MatchRequest): Promise<MatchResponse> =>
     callRecognizer(identifier.match.bind(identifier), request, { timeoutMs });
 
+  const describe = (request: DescribeRequest): Promise<DescribeResponse> =>
+    callRecognizer(identifier.describe.bind(identifier), request, { timeoutMs });
+
   const breaker = openBreaker({
     isFault: (error) =>
-      !(error instanceof PermanentError || error instanceof RecognizerBusy || error instanceof MatchRefused),
+      !(
+        error instanceof PermanentError ||
+        error instanceof PhotoUnreachableError ||
+        error instanceof RecognizerBusy ||
+        error instanceof MatchRefused
+      ),
     isHealthy: () => isHealthy(health),
   });
   logChanges(breaker, log);
 
   return {
     identify: (path) => breaker.run(() => identify(path).catch(rethrow(translate)), { isTrial: true }),
-    match: (request) => breaker.run(() => match(request).catch(rethrow(translateMatch))),
+    match: (request) => breaker.run(() => askReplicas(() => match(request).catch(rethrow(translateMatch)))),
+    describe: (request) => breaker.run(() => askReplicas(() => describe(request).catch(rethrow(translateMatch)))),
     breaker,
     close() {
       breaker.shutdown();
@@ -105,6 +137,18 @@ function logChanges(breaker: Breaker, log: Log): void {
     else log.info('the recognizer answers again');
     isAway = state !== 'closed';
   });
+}
+
+/** While a model is changed, replicas that know both and replicas that know one stand side by side, and take turns. */
+async function askReplicas<Response>(call: () => Promise<Response>): Promise<Response> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await call();
+    } catch (error) {
+      const isElsewhere = error instanceof MatchRefused && error.reason !== 'behind';
+      if (!isElsewhere || tries === REPLICAS_ASKED) throw error;
+    }
+  }
 }
 
 function translateMatch(error: ServiceError): Error {
@@ -129,7 +173,7 @@ function isHealthy(client: HealthCheckClient): Promise<boolean> {
 
 function translate(error: ServiceError): Error {
   if (error.code === status.RESOURCE_EXHAUSTED) return new RecognizerBusy(error);
-  return toPermanentError(error) ?? error;
+  return toPermanentError(error) ?? toUnreachableError(error) ?? error;
 }
 
 const rethrow = (to: (error: ServiceError) => Error) => (error: ServiceError) => {

@@ -23,8 +23,32 @@ export const protobufPackage = "facerecog";
 
 export const protobufFileName = "face.proto";
 
+export interface DescribeRequest {
+  /** As in IdentifyRequest. */
+  imagePath: string;
+  /** Instead: the image name of a photo in the folder of known people. */
+  knownPhoto: string;
+  models: string[];
+}
+
+export interface DescribeResponse {
+  /** Largest first. */
+  faces: FaceDescriptors[];
+}
+
+export interface FaceDescriptors {
+  /** One for each model, in the order asked. */
+  descriptors: ModelDescriptor[];
+}
+
+export interface ModelDescriptor {
+  model: string;
+  /** 128 floats. */
+  descriptor: number[];
+}
+
 export interface IdentifyRequest {
-  /** Reference. Relative to, or inside, one of the recognizer's IMAGE_ROOTS. */
+  /** Reference. Relative to, or inside, one of the recognizer's IMAGE_ROOTS; or a URL that it may fetch. */
   imagePath: string;
   /** Instead of a path: the picture itself, as a file. Nothing of it is kept. */
   image: Uint8Array;
@@ -190,6 +214,356 @@ export interface Empty {
 export interface HealthCheckResponse {
   ready: boolean;
 }
+
+function createBaseDescribeRequest(): DescribeRequest {
+  return { imagePath: "", knownPhoto: "", models: [] };
+}
+
+export const DescribeRequest: MessageFns<DescribeRequest> = {
+  encode(message: DescribeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.imagePath !== "") {
+      writer.uint32(10).string(message.imagePath);
+    }
+    if (message.knownPhoto !== "") {
+      writer.uint32(18).string(message.knownPhoto);
+    }
+    for (const v of message.models) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DescribeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDescribeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.imagePath = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.knownPhoto = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.models.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DescribeRequest {
+    return {
+      imagePath: isSet(object.imagePath)
+        ? globalThis.String(object.imagePath)
+        : isSet(object.image_path)
+        ? globalThis.String(object.image_path)
+        : "",
+      knownPhoto: isSet(object.knownPhoto)
+        ? globalThis.String(object.knownPhoto)
+        : isSet(object.known_photo)
+        ? globalThis.String(object.known_photo)
+        : "",
+      models: globalThis.Array.isArray(object?.models) ? object.models.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: DescribeRequest): unknown {
+    const obj: any = {};
+    if (message.imagePath !== "") {
+      obj.imagePath = message.imagePath;
+    }
+    if (message.knownPhoto !== "") {
+      obj.knownPhoto = message.knownPhoto;
+    }
+    if (message.models?.length) {
+      obj.models = message.models;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DescribeRequest>): DescribeRequest {
+    return DescribeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DescribeRequest>): DescribeRequest {
+    const message = createBaseDescribeRequest();
+    message.imagePath = object.imagePath ?? "";
+    message.knownPhoto = object.knownPhoto ?? "";
+    message.models = object.models?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseDescribeResponse(): DescribeResponse {
+  return { faces: [] };
+}
+
+export const DescribeResponse: MessageFns<DescribeResponse> = {
+  encode(message: DescribeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.faces) {
+      FaceDescriptors.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DescribeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDescribeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.faces.push(FaceDescriptors.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DescribeResponse {
+    return {
+      faces: globalThis.Array.isArray(object?.faces) ? object.faces.map((e: any) => FaceDescriptors.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: DescribeResponse): unknown {
+    const obj: any = {};
+    if (message.faces?.length) {
+      obj.faces = message.faces.map((e) => FaceDescriptors.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DescribeResponse>): DescribeResponse {
+    return DescribeResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DescribeResponse>): DescribeResponse {
+    const message = createBaseDescribeResponse();
+    message.faces = object.faces?.map((e) => FaceDescriptors.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseFaceDescriptors(): FaceDescriptors {
+  return { descriptors: [] };
+}
+
+export const FaceDescriptors: MessageFns<FaceDescriptors> = {
+  encode(message: FaceDescriptors, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.descriptors) {
+      ModelDescriptor.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FaceDescriptors {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFaceDescriptors();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.descriptors.push(ModelDescriptor.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FaceDescriptors {
+    return {
+      descriptors: globalThis.Array.isArray(object?.descriptors)
+        ? object.descriptors.map((e: any) => ModelDescriptor.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: FaceDescriptors): unknown {
+    const obj: any = {};
+    if (message.descriptors?.length) {
+      obj.descriptors = message.descriptors.map((e) => ModelDescriptor.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FaceDescriptors>): FaceDescriptors {
+    return FaceDescriptors.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FaceDescriptors>): FaceDescriptors {
+    const message = createBaseFaceDescriptors();
+    message.descriptors = object.descriptors?.map((e) => ModelDescriptor.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseModelDescriptor(): ModelDescriptor {
+  return { model: "", descriptor: [] };
+}
+
+export const ModelDescriptor: MessageFns<ModelDescriptor> = {
+  encode(message: ModelDescriptor, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.model !== "") {
+      writer.uint32(10).string(message.model);
+    }
+    if (message.descriptor.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.descriptor) {
+        writer.float(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ModelDescriptor {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseModelDescriptor();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.model = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag === 21) {
+              message.descriptor.push(reader.float());
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.descriptor.push(reader.float());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ModelDescriptor {
+    return {
+      model: isSet(object.model) ? globalThis.String(object.model) : "",
+      descriptor: globalThis.Array.isArray(object?.descriptor)
+        ? object.descriptor.map((e: any) => globalThis.Number(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ModelDescriptor): unknown {
+    const obj: any = {};
+    if (message.model !== "") {
+      obj.model = message.model;
+    }
+    if (message.descriptor?.length) {
+      obj.descriptor = message.descriptor.map((e) => floatToJson(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ModelDescriptor>): ModelDescriptor {
+    return ModelDescriptor.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ModelDescriptor>): ModelDescriptor {
+    const message = createBaseModelDescriptor();
+    message.model = object.model ?? "";
+    message.descriptor = object.descriptor?.map((e) => e) || [];
+    return message;
+  },
+};
 
 function createBaseIdentifyRequest(): IdentifyRequest {
   return { imagePath: "", image: new Uint8Array(0) };
@@ -2184,7 +2558,7 @@ export const IdentifyService = {
    *
    * Errors: a picture that will never be readable answers with a permanent status (NOT_FOUND, PERMISSION_DENIED or
    * INVALID_ARGUMENT) and its stable error code in the trailing metadata `faceflow-error-code`; every other status
-   * means "try again".
+   * means "try again"; UNAVAILABLE with the code `url_unreachable` or `s3_unreachable` is about where the picture lies.
    */
   identify: {
     path: "/facerecog.Identify/Identify" as const,
@@ -2199,8 +2573,8 @@ export const IdentifyService = {
    * Decides again whose faces are those of photos that were looked at before, from their stored descriptors. Answers
    * photo by photo, face by face, in the order asked.
    *
-   * Errors: FAILED_PRECONDITION when the descriptors are of another model than the recognizer's; UNAVAILABLE, with the
-   * code `gallery_behind`, while it cannot see the gallery at `min_gallery_revision`.
+   * Errors: FAILED_PRECONDITION when the recognizer has no gallery of the descriptors' model; UNAVAILABLE, with the code
+   * `gallery_behind`, while it cannot see that gallery at `min_gallery_revision`.
    */
   match: {
     path: "/facerecog.Identify/Match" as const,
@@ -2211,6 +2585,21 @@ export const IdentifyService = {
     responseSerialize: (value: MatchResponse): Buffer => Buffer.from(MatchResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): MatchResponse => MatchResponse.decode(value),
   },
+  /**
+   * Describes the faces of a photo by several models, and names nobody: for descriptors of another model, beside those
+   * that are stored.
+   *
+   * Errors: those of Identify; FAILED_PRECONDITION when the recognizer does not compute one of the models.
+   */
+  describe: {
+    path: "/facerecog.Identify/Describe" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DescribeRequest): Buffer => Buffer.from(DescribeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DescribeRequest => DescribeRequest.decode(value),
+    responseSerialize: (value: DescribeResponse): Buffer => Buffer.from(DescribeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DescribeResponse => DescribeResponse.decode(value),
+  },
 } as const;
 
 export interface IdentifyServer extends UntypedServiceImplementation {
@@ -2219,17 +2608,24 @@ export interface IdentifyServer extends UntypedServiceImplementation {
    *
    * Errors: a picture that will never be readable answers with a permanent status (NOT_FOUND, PERMISSION_DENIED or
    * INVALID_ARGUMENT) and its stable error code in the trailing metadata `faceflow-error-code`; every other status
-   * means "try again".
+   * means "try again"; UNAVAILABLE with the code `url_unreachable` or `s3_unreachable` is about where the picture lies.
    */
   identify: handleUnaryCall<IdentifyRequest, IdentifyResponse>;
   /**
    * Decides again whose faces are those of photos that were looked at before, from their stored descriptors. Answers
    * photo by photo, face by face, in the order asked.
    *
-   * Errors: FAILED_PRECONDITION when the descriptors are of another model than the recognizer's; UNAVAILABLE, with the
-   * code `gallery_behind`, while it cannot see the gallery at `min_gallery_revision`.
+   * Errors: FAILED_PRECONDITION when the recognizer has no gallery of the descriptors' model; UNAVAILABLE, with the code
+   * `gallery_behind`, while it cannot see that gallery at `min_gallery_revision`.
    */
   match: handleUnaryCall<MatchRequest, MatchResponse>;
+  /**
+   * Describes the faces of a photo by several models, and names nobody: for descriptors of another model, beside those
+   * that are stored.
+   *
+   * Errors: those of Identify; FAILED_PRECONDITION when the recognizer does not compute one of the models.
+   */
+  describe: handleUnaryCall<DescribeRequest, DescribeResponse>;
 }
 
 export interface IdentifyClient extends Client {
@@ -2238,7 +2634,7 @@ export interface IdentifyClient extends Client {
    *
    * Errors: a picture that will never be readable answers with a permanent status (NOT_FOUND, PERMISSION_DENIED or
    * INVALID_ARGUMENT) and its stable error code in the trailing metadata `faceflow-error-code`; every other status
-   * means "try again".
+   * means "try again"; UNAVAILABLE with the code `url_unreachable` or `s3_unreachable` is about where the picture lies.
    */
   identify(
     request: IdentifyRequest,
@@ -2259,8 +2655,8 @@ export interface IdentifyClient extends Client {
    * Decides again whose faces are those of photos that were looked at before, from their stored descriptors. Answers
    * photo by photo, face by face, in the order asked.
    *
-   * Errors: FAILED_PRECONDITION when the descriptors are of another model than the recognizer's; UNAVAILABLE, with the
-   * code `gallery_behind`, while it cannot see the gallery at `min_gallery_revision`.
+   * Errors: FAILED_PRECONDITION when the recognizer has no gallery of the descriptors' model; UNAVAILABLE, with the code
+   * `gallery_behind`, while it cannot see that gallery at `min_gallery_revision`.
    */
   match(
     request: MatchRequest,
@@ -2276,6 +2672,27 @@ export interface IdentifyClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: MatchResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Describes the faces of a photo by several models, and names nobody: for descriptors of another model, beside those
+   * that are stored.
+   *
+   * Errors: those of Identify; FAILED_PRECONDITION when the recognizer does not compute one of the models.
+   */
+  describe(
+    request: DescribeRequest,
+    callback: (error: ServiceError | null, response: DescribeResponse) => void,
+  ): ClientUnaryCall;
+  describe(
+    request: DescribeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DescribeResponse) => void,
+  ): ClientUnaryCall;
+  describe(
+    request: DescribeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DescribeResponse) => void,
   ): ClientUnaryCall;
 }
 

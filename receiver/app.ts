@@ -19,6 +19,7 @@ import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
+import type { PhotoSources } from '../lib/photo-sources.ts';
 import { guardRoutes } from './access/guard.ts';
 import type { AccessControl } from './access/open-access.ts';
 import { accessOf } from './access/route-roles.ts';
@@ -39,6 +40,7 @@ import { addImageRoutes } from './routes/images.ts';
 import { addJobRoute } from './routes/jobs.ts';
 import { addKeyRoutes } from './routes/keys.ts';
 import { addMetricsRoute } from './routes/metrics.ts';
+import { addModelRoutes } from './routes/models.ts';
 import { addPeopleRoutes } from './routes/people.ts';
 import { addPhotoRoute } from './routes/photo.ts';
 import { addRetryRoutes } from './routes/retry.ts';
@@ -55,8 +57,9 @@ export interface AppOptions {
   readonly recognizer: RecognizerClient;
   readonly metrics: Metrics;
   readonly access: AccessControl;
-  /** Absolute folders that photos may come from. */
+  /** Absolute folders that photos may come from; uploads go below the first. */
   readonly roots: readonly string[];
+  readonly sources: PhotoSources;
   /** What is shown at all: bytes of a photo's file, and its width × height. */
   readonly limits: { readonly maxBytes: number; readonly maxPixels: number };
   readonly log: Log;
@@ -69,6 +72,18 @@ export type App = Parameters<FastifyPluginAsyncZod>[0];
 /** How long a request may take to come, its body included: whoever sends a byte a minute does not hold a place for ever. */
 const REQUEST_TIMEOUT_MS = 15 * 60_000;
 
+/** Of the page that shows the API: swagger-ui's own files, its icons, and the API itself. */
+const DESCRIPTION_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
 /** Builds the HTTP API; the caller listens. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const app = fastify({
@@ -77,10 +92,10 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     genReqId: () => randomUUID(),
     // A stopping receiver finishes what it has begun; idle connections need not be waited for.
     forceCloseConnections: 'idle',
-    // What comes before the last connection is closed is answered, not refused.
-    return503OnClosing: false,
     trustProxy: [...options.access.settings.trustedProxies],
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // What comes before the last connection is closed is answered, not refused.
+    return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true },
   });
   app.setValidatorCompiler(validatorCompiler);
@@ -106,7 +121,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     },
     transform: describeRoute,
   });
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: DESCRIPTION_POLICY });
   const addRoutes: FastifyPluginAsyncZod = async (api) => {
     answerWrongMethods(api);
     addHealthRoutes(api, options);
@@ -128,6 +143,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addKeyRoutes(api, options);
     addSessionRoutes(api, options);
     addAuditRoute(api, options);
+    addModelRoutes(api, options);
   };
   await app.register(addRoutes);
   return app;

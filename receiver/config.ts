@@ -1,7 +1,9 @@
-import { commonKeys, folders, listenerKeys, mysqlUrl, port, readEnv } from '../lib/env.ts';
+import { databaseKeys } from '../lib/database.ts';
+import { commonKeys, folders, listenerKeys, port, readEnv } from '../lib/env.ts';
 import { eventKeys } from '../lib/events.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
 import { queueKeys } from '../lib/image-queue.ts';
+import { photoSourceKeys } from '../lib/photo-sources.ts';
 import { recognizerKeys } from '../lib/recognizer-channel.ts';
 import { jobKeys } from '../lib/run-jobs.ts';
 import { accessKeys, toAccessSettings } from './access/settings.ts';
@@ -12,14 +14,15 @@ export type Config = ReturnType<typeof loadConfig>;
 export function loadConfig(environment: NodeJS.ProcessEnv) {
   const config = readEnv(environment, {
     ...commonKeys,
-    ...listenerKeys,
     ...accessKeys,
+    ...listenerKeys,
     ...queueKeys,
     ...eventKeys,
     ...imageLimitKeys,
+    ...photoSourceKeys,
     ...recognizerKeys,
+    ...databaseKeys,
     ...jobKeys,
-    MYSQL_URL: mysqlUrl(),
     RECEIVER_PORT: port(8000),
     /** Folders that photos may come from, separated by colons; a relative path is looked up below each in turn. */
     IMAGE_ROOTS: folders(),

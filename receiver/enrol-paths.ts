@@ -2,6 +2,7 @@ import type { Actor } from '../lib/audit.ts';
 import type { Batch, EnrolmentRequest, Enrolments } from '../lib/enrolments.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Log } from '../lib/log.ts';
+import type { PhotoSources } from '../lib/photo-sources.ts';
 import { toApiError } from './errors.ts';
 import { checkPath, publish } from './submit-paths.ts';
 
@@ -15,7 +16,7 @@ export interface PhotoToEnrol {
 export interface EnrolOptions {
   readonly enrolments: Enrolments;
   readonly queue: Pick<ImageQueue, 'enqueue'>;
-  readonly roots: readonly string[];
+  readonly sources: Pick<PhotoSources, 'check'>;
   readonly log: Log;
 }
 
@@ -29,9 +30,9 @@ export interface EnrolOptions {
 export async function enrolPaths(
   photos: readonly PhotoToEnrol[],
   { forced, actor }: { forced: boolean; actor: Actor },
-  { enrolments, queue, roots, log }: EnrolOptions,
+  { enrolments, queue, sources, log }: EnrolOptions,
 ): Promise<Batch> {
-  const requests = await Promise.all(photos.map((photo) => toRequest(photo, forced, roots)));
+  const requests = await Promise.all(photos.map((photo) => toRequest(photo, forced, sources)));
   const { id, pending } = await enrolments.addBatch(requests, actor);
   const rows = pending.map((waiting) => ({ id: waiting, attempt: 0 }));
   await publish(rows, { outbox: enrolments, kind: 'enrol', queue, log });
@@ -43,9 +44,9 @@ export async function enrolPaths(
 async function toRequest(
   { personId, path, face }: PhotoToEnrol,
   forced: boolean,
-  roots: readonly string[],
+  sources: Pick<PhotoSources, 'check'>,
 ): Promise<EnrolmentRequest> {
-  const checked = await checkPath(path, roots);
+  const checked = await checkPath(path, sources);
   const shared = { personId, faceIndex: face ?? null, forced };
   if ('normal' in checked) return { ...shared, path: checked.normal, refusal: null };
   const { body, status } = toApiError(checked.error, '');

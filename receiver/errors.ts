@@ -1,8 +1,9 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { messageOf, PermanentError } from '../lib/errors.ts';
+import { messageOf, PermanentError, PhotoUnreachableError } from '../lib/errors.ts';
 import { ClaimLost, KeyReused } from '../lib/idempotency.ts';
+import { LineFullError } from '../lib/waiting-line.ts';
 import type { App } from './app.ts';
 
 export const errorSchema = z.object({
@@ -42,12 +43,24 @@ export class HttpError extends Error {
 /** The HTTP status of what is wrong with a path or a picture; 400 for the codes that are not listed. */
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   path_outside_roots: 403,
+  url_not_allowed: 403,
+  url_address_forbidden: 403,
+  url_invalid: 422,
+  url_refused: 422,
+  s3_not_allowed: 403,
+  s3_invalid: 422,
+  s3_refused: 422,
   file_not_found: 404,
   file_not_permitted: 403,
   image_too_large: 413,
   image_unreadable: 422,
   image_format_unsupported: 422,
   person_not_found: 404,
+  model_not_found: 404,
+  model_not_compared: 409,
+  model_not_prepared: 409,
+  model_active: 409,
+  model_dropping: 409,
   cluster_not_found: 404,
   key_not_found: 404,
   face_not_in_cluster: 409,
@@ -79,6 +92,8 @@ export function toApiError(error: unknown, requestId: string): { status: number;
   if (error instanceof ClaimLost) return answer(409, 'idempotency_in_progress', error.message, true);
   if (error instanceof KeyReused) return answer(409, 'idempotency_key_reused', error.message);
   if (error instanceof PermanentError) return answer(STATUS_OF_CODE[error.code] ?? 400, error.code, error.message);
+  if (error instanceof PhotoUnreachableError) return answer(502, error.code, error.message);
+  if (error instanceof LineFullError) return answer(503, 'photos_busy', error.message);
   if (hasZodFastifySchemaValidationErrors(error)) {
     const problems = error.validation.map((issue) => `${issue.instancePath.slice(1) || 'body'}: ${issue.message}`);
     return answer(400, 'invalid_request', `The request is not valid: ${problems.join('; ')}`);

@@ -6,9 +6,12 @@ import { openImageQueue } from '../lib/image-queue.ts';
 import { openImages } from '../lib/images.ts';
 import { createLog } from '../lib/log.ts';
 import { createLeaderGauge, createMetrics } from '../lib/metrics.ts';
+import { openNatsAccess } from '../lib/nats-access.ts';
+import { openPhotoSources } from '../lib/photo-sources.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { runJobs } from '../lib/run-jobs.ts';
 import { openSessions } from '../lib/sessions.ts';
+import { keepTls } from '../lib/tls-files.ts';
 import { admitSomebody, openAccess } from './access/open-access.ts';
 import { buildApp } from './app.ts';
 import { loadConfig } from './config.ts';
@@ -24,18 +27,21 @@ const log = createLog('receiver', { level: config.LOG_LEVEL, format: config.LOG_
 const { SHUTDOWN_TIMEOUT_MS: shutdownTimeoutMs, DRAIN_MS: drainMs } = config;
 await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
   const { onClose, signal } = life;
-  const db = openDatabase(config.MYSQL_URL);
+  const db = openDatabase(config.MYSQL_URL, { tls: await keepTls('MYSQL', config, { log, signal }) });
   onClose('database', () => db.close());
   const access = openAccess(config.access, openApiKeys(db), openSessions(db));
   await admitSomebody(access, { host: config.HOST, log, life });
   const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer, NATS_REPLICAS: replicas } = config;
-  const queue = openImageQueue({ url: config.NATS_URL, stream, consumer, replicas, log });
+  const natsAccess = await openNatsAccess('receiver', config, { log, signal });
+  const nats = { url: config.NATS_URL, access: natsAccess, replicas, log };
+  const queue = openImageQueue({ ...nats, stream, consumer });
   onClose('queue', () => queue.close());
-  const events = openEvents({ url: config.NATS_URL, stream: config.EVENTS_STREAM, replicas, log });
+  const events = openEvents({ ...nats, stream: config.EVENTS_STREAM });
   onClose('events', () => events.close());
   const recognizer = openRecognizerClient({
     address: config.RECOGNIZER_ADDRESS,
     timeoutMs: config.RECOGNIZER_TIMEOUT_MS,
+    tls: await keepTls('GRPC', config, { log, signal }),
   });
   onClose('recognizer client', () => recognizer.close());
   const images = openImages(db);
@@ -43,18 +49,29 @@ await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
   const metrics = createMetrics();
   const jobs = runJobs({
     jobs: [createSweepJob({ queue, metrics }), createRetryJob({ events, metrics }), createTidyJob({ queue })],
-    ...{ db, log, signal, replicas, natsUrl: config.NATS_URL },
-    ...{ bucket: `${stream}_sweeper`, leaseMs: config.LEADER_LEASE_MS },
+    ...{
+      db,
+      log,
+      signal,
+      replicas,
+      natsUrl: config.NATS_URL,
+      natsAccess,
+      bucket: `${stream}_sweeper`,
+      leaseMs: config.LEADER_LEASE_MS,
+    },
     onLead: createLeaderGauge(metrics, 'queue'),
   });
   onClose('jobs', () => jobs);
   const indexing = indexPathsOfOlderVersions({ images, log, signal });
   onClose('path index', () => indexing);
 
+  const sources = openPhotoSources(config);
+  onClose('photo sources', () => sources.close());
   const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };
+  const roots = config.IMAGE_ROOTS;
   const services = { db, images, faces, queue, events, recognizer, metrics, access };
-  const app = await buildApp({ ...services, roots: config.IMAGE_ROOTS, limits, log, stopping: signal });
+  const app = await buildApp({ ...services, roots, sources, limits, log, stopping: signal });
   await app.listen({ host: config.HOST, port: config.RECEIVER_PORT });
   onClose('http', () => app.close());
-  log.info({ roots: config.IMAGE_ROOTS }, 'photos are accepted from these folders');
+  log.info({ roots }, 'photos are accepted from these folders');
 });

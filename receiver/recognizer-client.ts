@@ -1,5 +1,13 @@
-import { credentials, type ServiceError, status } from '@grpc/grpc-js';
-import { CHANNEL_OPTIONS, callRecognizer, codeOfServiceError, toPermanentError } from '../lib/recognizer-channel.ts';
+import { type ServiceError, status } from '@grpc/grpc-js';
+import { openChannelCredentials } from '../lib/grpc-credentials.ts';
+import {
+  CHANNEL_OPTIONS,
+  callRecognizer,
+  codeOfServiceError,
+  toPermanentError,
+  toUnreachableError,
+} from '../lib/recognizer-channel.ts';
+import type { KeptTls } from '../lib/tls-files.ts';
 import { IdentifyClient, type MatchRequest, type MatchResponse, type Recognition } from '../proto/face.ts';
 import { HttpError } from './errors.ts';
 
@@ -10,7 +18,7 @@ export type SearchPhoto = { readonly path: string } | { readonly file: Buffer };
  * The recognizer, asked while somebody waits for the answer: nothing is tried again here, and a recognizer that is away is
  * told at once.
  *
- * What both methods throw: PermanentError when it is the request's fault; HttpError 503 `recognizer_busy`,
+ * What both methods throw: PermanentError when it is the request's fault; PhotoUnreachableError; HttpError 503 `recognizer_busy`,
  * `recognizer_unavailable`, `gallery_behind` or `model_changes`, 504 `recognizer_timeout`, 502 `recognizer_failed`.
  */
 export interface RecognizerClient {
@@ -24,9 +32,13 @@ export interface RecognizerClient {
 const BUSY_SECONDS = 1;
 const AWAY_SECONDS = 5;
 
-export function openRecognizerClient(options: { address: string; timeoutMs: number }): RecognizerClient {
-  const { address, timeoutMs } = options;
-  const client = new IdentifyClient(address, credentials.createInsecure(), CHANNEL_OPTIONS);
+export function openRecognizerClient(options: {
+  address: string;
+  timeoutMs: number;
+  tls?: KeptTls | null;
+}): RecognizerClient {
+  const { address, timeoutMs, tls = null } = options;
+  const client = new IdentifyClient(address, openChannelCredentials(tls), CHANNEL_OPTIONS);
   return {
     async identify(photo, signal) {
       const request =
@@ -42,7 +54,7 @@ export function openRecognizerClient(options: { address: string; timeoutMs: numb
 }
 
 function refuse(error: ServiceError): never {
-  throw toPermanentError(error) ?? toHttpError(error);
+  throw toPermanentError(error) ?? toUnreachableError(error) ?? toHttpError(error);
 }
 
 function toHttpError(error: ServiceError): HttpError {

@@ -1,17 +1,18 @@
 import { messageOf } from '../lib/errors.ts';
 import type { Events } from '../lib/events.ts';
-import { normalizeImagePath, resolveImagePath } from '../lib/image-path.ts';
+import { normalizeImagePath } from '../lib/image-path.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
 import type { WorkKind } from '../lib/image-stream.ts';
 import type { AcceptedImage, Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import type { Outbox, WaitingRow } from '../lib/outbox.ts';
+import type { PhotoSources } from '../lib/photo-sources.ts';
 
 export interface SubmitOptions {
   readonly images: Pick<Images, 'addImages' | 'markEnqueued'>;
   readonly queue: Pick<ImageQueue, 'enqueue'>;
   readonly events: Pick<Events, 'publish'>;
-  readonly roots: readonly string[];
+  readonly sources: Pick<PhotoSources, 'check'>;
   readonly log: Log;
 }
 
@@ -25,7 +26,7 @@ export type Submitted = { readonly image: AcceptedImage } | { readonly path: str
  * The row is the outbox: when the queue is away the images are accepted all the same, and published later.
  */
 export async function submitPaths(paths: readonly string[], options: SubmitOptions): Promise<Submitted[]> {
-  const checked = await Promise.all(paths.map((path) => checkPath(path, options.roots)));
+  const checked = await Promise.all(paths.map((path) => checkPath(path, options.sources)));
   const normal = new Set(checked.flatMap((one) => ('error' in one ? [] : [one.normal])));
   const images = await options.images.addImages([...normal]);
   const waiting = images.filter((image) => image.status === 'pending' && !image.enqueued);
@@ -66,10 +67,10 @@ export async function publish(
 export type Checked = { readonly normal: string } | { readonly path: string; readonly error: unknown };
 
 /** The stored spelling of a posted path, or why it is refused. */
-export async function checkPath(path: string, roots: readonly string[]): Promise<Checked> {
+export async function checkPath(path: string, sources: Pick<PhotoSources, 'check'>): Promise<Checked> {
   try {
     const normal = normalizeImagePath(path);
-    await resolveImagePath(normal, roots).catch((error: unknown) => {
+    await sources.check(normal).catch((error: unknown) => {
       // The file may be on a disk that only the recognizer sees, or arrive in a moment: it has the last word.
       if ((error as { code?: unknown }).code !== 'file_not_found') throw error;
     });

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { DESCRIPTOR_MODELS } from '../lib/descriptor-models.ts';
 import {
   choice,
   commonKeys,
@@ -13,9 +14,13 @@ import {
   readEnv,
 } from '../lib/env.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
+import { photoSourceKeys } from '../lib/photo-sources.ts';
 import { CANDIDATE_LIMIT, DEFAULT_THRESHOLD } from '../lib/similarity.ts';
+import { tlsKeys } from '../lib/tls-files.ts';
 import { ENGINES } from './engine/create-engine.ts';
 import { DEFAULT_MIN_CONFIDENCE, DETECTORS } from './engine/engine.ts';
+
+const MODEL_NAMES = DESCRIPTOR_MODELS.map(({ name }) => name);
 
 export type Config = ReturnType<typeof loadConfig>;
 
@@ -25,14 +30,20 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     ...commonKeys,
     ...listenerKeys,
     ...imageLimitKeys,
+    ...photoSourceKeys,
     RECOGNIZER_PORT: port(50051),
     /** `/metrics`, `/healthz` and `/readyz` over HTTP; without it there is gRPC only. */
     METRICS_PORT: optionalPort(),
     /** Without it the recognizer runs alone on the folder KNOWN_PEOPLE. */
     MYSQL_URL: mysqlUrl().optional(),
+    ...tlsKeys('MYSQL'),
+    /** With a certificate callers need TLS; with an authority also a certificate of their own. */
+    ...tlsKeys('GRPC'),
     IMAGE_ROOTS: folders(),
     KNOWN_PEOPLE: folder().optional(),
     RECOGNIZER_ENGINE: choice(ENGINES),
+    /** What photos are described by; `auto` is what the database says, and face-api-1 where nobody has changed it. */
+    DESCRIPTOR_MODEL: choice(['auto', ...MODEL_NAMES]),
     /** Worker threads, each with its own networks in memory (300 to 450 MB). */
     RECOGNIZER_WORKERS: integer({ min: 1, max: 256, fallback: Math.min(availableParallelism(), 4) }),
     /** Photos that may wait for a worker before callers are told to come back later. */

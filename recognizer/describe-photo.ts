@@ -2,6 +2,13 @@ import { createHash } from 'node:crypto';
 import type { MessagePort } from 'node:worker_threads';
 import { workerData } from 'piscina';
 import sharp from 'sharp';
+import {
+  DEFAULT_MODEL,
+  type DescriptorModel,
+  describeBy,
+  findModel,
+  type ModelName,
+} from '../lib/descriptor-models.ts';
 import { PermanentError } from '../lib/errors.ts';
 import type { FaceQuality } from '../lib/face-quality.ts';
 import { checkSize, readImageFile } from '../lib/image-file.ts';
@@ -16,12 +23,14 @@ import type { WorkerSettings } from './worker-settings.ts';
 // This file runs in the worker threads of worker-pool.ts: reading, decoding and inference of one photo at a time.
 
 export type PhotoSource =
-  /** Absolute, and already checked against the folders that photos may come from. */
-  | { readonly path: string }
+  /** Absolute. With `inside` already checked to lie in that folder, see `resolveImagePath`; a known photo lies anywhere. */
+  | { readonly path: string; readonly inside?: string }
   /** The file itself. */
   | { readonly file: Uint8Array };
 
 export type PhotoJob = PhotoSource & {
+  /** What faces are described by; DEFAULT_MODEL where nothing is said. */
+  readonly models?: readonly ModelName[];
   /** SHA-256, hex: a file with this content need not be looked at again. */
   readonly knownHash?: string | null;
   /** SHA-256, hex: files with such content must not be looked at. */
@@ -36,8 +45,10 @@ export type PhotoOutcome =
 /** Errors lose their class between threads, and a worker that died throws too: so what is thrown here travels as data. */
 export type PhotoReply = PhotoOutcome | { readonly kind: 'broken'; readonly error: unknown };
 
-export interface JudgedFace extends DescribedFace {
+export interface JudgedFace extends Omit<DescribedFace, 'mirrored'> {
   readonly quality: FaceQuality;
+  /** 128 floats of each model asked for, in that order; `descriptor` is the first. */
+  readonly descriptors: readonly Float32Array[];
 }
 
 export interface DescribedPhoto {
@@ -62,10 +73,16 @@ function loadEngine(): Promise<Engine> {
 }
 
 /** Loads the networks and runs each once, so that the first photo is not the slow one. */
-export async function warmUp(): Promise<{ model: string; backend: string }> {
-  const { model, backend, describeFaces } = await loadEngine();
+export async function warmUp(): Promise<{ backend: string }> {
+  const { backend, describeFaces } = await loadEngine();
   await describeFaces({ pixels: new Uint8Array(64 * 64 * 3), width: 64, height: 64 });
-  return { model, backend };
+  return { backend };
+}
+
+function readFile(source: PhotoSource): Promise<Uint8Array> | Uint8Array {
+  const { maxBytes } = settings;
+  if ('file' in source) return checkSize(source.file, { maxBytes });
+  return readImageFile(source.path, { maxBytes, ...(source.inside === undefined ? {} : { inside: source.inside }) });
 }
 
 /** @param job.begun is told when the networks are there and the photo's own time begins */
@@ -74,18 +91,30 @@ export async function describePhoto({ begun, ...job }: PhotoJob & { begun: Messa
   try {
     const engine = await loadEngine();
     begun.postMessage(null);
-    const file = 'path' in job ? await readImageFile(job.path, settings) : checkSize(job.file, settings);
+    const file = await readFile(job);
     contentHash = createHash('sha256').update(file).digest('hex');
     if (contentHash === job.knownHash) return { kind: 'unchanged', contentHash };
     if (job.refusedHashes?.includes(contentHash)) {
       throw new PermanentError(PHOTO_REFUSED, 'The photo is of somebody who was erased, or was taken from its person.');
     }
     const { picture, width, height } = await decodePhoto(file, settings);
-    const found = await findFaces(engine, picture, settings);
-    const faces = found.map((face) => ({ ...face, quality: judgeFace(face, picture, width / picture.width) }));
+    const models = (job.models ?? [DEFAULT_MODEL]).map(expectModel);
+    const mirrored = models.some((model) => model.mirrored);
+    const found = await findFaces(engine, picture, { ...settings, mirrored });
+    const faces = found.map(({ mirrored, ...face }) => {
+      const descriptors = models.map((model) => describeBy(model, { ...face, ...(mirrored && { mirrored }) }));
+      const descriptor = descriptors[0] ?? face.descriptor;
+      return { ...face, descriptor, descriptors, quality: judgeFace(face, picture, width / picture.width) };
+    });
     return { kind: 'described', photo: { faces, width, height, contentHash } };
   } catch (error) {
     if (!(error instanceof PermanentError)) return { kind: 'broken', error };
     return { kind: 'refused', code: error.code, message: error.message, contentHash };
   }
+}
+
+function expectModel(name: ModelName): DescriptorModel {
+  const model = findModel(name);
+  if (model === undefined) throw new Error(`There is no model ${name}.`);
+  return model;
 }

@@ -1,3 +1,4 @@
+import type { ModelName } from '../lib/descriptor-models.ts';
 import { type FaceQuality, findMisleading } from '../lib/face-quality.ts';
 import type { Log } from '../lib/log.ts';
 import type { KnownPhoto } from '../lib/people.ts';
@@ -18,7 +19,10 @@ const MANY_PHOTOS = 20;
 export interface Enrolment {
   readonly folder: string;
   readonly photos: KnownPhotos;
-  readonly model: string;
+  /** What photos are described by now. */
+  readonly model: ModelName;
+  /** Photos that are described by any of these need not be looked at again. */
+  readonly knownModels: readonly string[];
   readonly pool: WorkerPool;
   /** Whether faces that make bad references are enrolled all the same. */
   readonly enrolPoorFaces: boolean;
@@ -37,7 +41,7 @@ export interface Enrolment {
  * @returns how many photos were encoded, refused or forgotten, and how long it took to find out which, ms
  */
 export async function enrolFolder(enrolment: Enrolment): Promise<{ changed: number; scanMs: number }> {
-  const { folder, photos, model, log, pool, signal } = enrolment;
+  const { folder, photos, log, pool, signal } = enrolment;
   const started = Date.now();
   const files = (await listKnownFiles(folder)).filter((file) => file.imageName.length <= MAX_IMAGE_NAME);
   const kept = new Map((await photos.listKnownPhotos()).map((photo) => [photo.imageName, photo]));
@@ -45,7 +49,7 @@ export async function enrolFolder(enrolment: Enrolment): Promise<{ changed: numb
 
   const waiting = files.filter((file) => {
     const photo = kept.get(file.imageName);
-    const isWanted = !isUpToDate(photo, file, model) || wasRefusedAsPoor(photo, enrolment);
+    const isWanted = !isUpToDate(photo, file, enrolment.knownModels) || wasRefusedAsPoor(photo, enrolment);
     return isWanted && !enrolment.refused.has(stateOf(file));
   });
   const refusedHashes = waiting.length > 0 ? await photos.listRefusedHashes() : [];
@@ -67,8 +71,12 @@ export async function enrolFolder(enrolment: Enrolment): Promise<{ changed: numb
   return { changed, scanMs };
 }
 
-function isUpToDate(kept: KnownPhoto | undefined, file: KnownFile, model: string): boolean {
-  return kept?.model === model && kept.fileSize === file.size && kept.fileMtimeMs === file.mtimeMs;
+function isUpToDate(kept: KnownPhoto | undefined, file: KnownFile, models: readonly string[]): boolean {
+  return isDescribed(kept, models) && kept.fileSize === file.size && kept.fileMtimeMs === file.mtimeMs;
+}
+
+function isDescribed(kept: KnownPhoto | undefined, models: readonly string[]): kept is KnownPhoto {
+  return kept?.models.some((model) => models.includes(model)) ?? false;
 }
 
 /** A face was found, and refused, and now it would not be. The other way round, what is enrolled stays. */
@@ -87,7 +95,7 @@ type FileEnrolment = Enrolment & { readonly refusedHashes: readonly string[] };
 async function enrolFile(enrolment: FileEnrolment, file: KnownFile, kept: KnownPhoto | undefined): Promise<boolean> {
   const { photos, model, log, refused } = enrolment;
   const state = { fileSize: file.size, fileMtimeMs: file.mtimeMs };
-  const lookAgain = kept?.model !== model || wasRefusedAsPoor(kept, enrolment);
+  const lookAgain = !isDescribed(kept, enrolment.knownModels) || wasRefusedAsPoor(kept, enrolment);
   const knownHash = lookAgain ? null : kept.contentHash;
   const found = await lookAtFile(enrolment, file, knownHash);
   if (found === 'later') return false;
@@ -124,9 +132,12 @@ async function lookAtFile(
   file: KnownFile,
   knownHash: string | null,
 ): Promise<Findings | 'unchanged' | 'refused' | 'later'> {
-  const { pool, log, signal, refusedHashes } = enrolment;
+  const { pool, log, signal, refusedHashes, model } = enrolment;
   try {
-    const outcome = await pool.describe({ path: file.path, knownHash, refusedHashes }, { signal, evenIfFull: true });
+    const outcome = await pool.describe(
+      { path: file.path, knownHash, refusedHashes, models: [model] },
+      { signal, evenIfFull: true },
+    );
     if (outcome.kind === 'unchanged') return 'unchanged';
     if (outcome.kind === 'refused' && outcome.code === PHOTO_REFUSED) {
       // Not its name: the name may be the person's.

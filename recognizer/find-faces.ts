@@ -15,14 +15,15 @@ const SAME_FACE_OVERLAP = 0.3;
  * nothing was found, or a face fills the frame and is cut by it, the picture is padded by its own size on each side and
  * looked at again. On 24 tight crops (docs/adr/0005) that names 22 people instead of 2, and costs ordinary photos nothing.
  *
+ * @param options.mirrored whether the mirror image of each face is described as well
  * @param options.minFacePixels faces are left out whose box is smaller on its shorter side, in pixels of `picture`
  */
 export async function findFaces(
   engine: Engine,
   picture: Picture,
-  { minFacePixels = 0 } = {},
+  { minFacePixels = 0, mirrored = false } = {},
 ): Promise<readonly DescribedFace[]> {
-  const faces = await findFacesOfAnySize(engine, picture);
+  const faces = await findFacesOfAnySize(engine, picture, { mirrored });
   return faces.filter(({ box }) => shorterSideOf(box, picture) >= minFacePixels);
 }
 
@@ -31,13 +32,17 @@ function shorterSideOf(box: BoundingBox, { width, height }: Picture): number {
   return Math.min(box.width * width, box.height * height);
 }
 
-async function findFacesOfAnySize(engine: Engine, picture: Picture): Promise<readonly DescribedFace[]> {
-  const seen = await engine.describeFaces(picture);
+async function findFacesOfAnySize(
+  engine: Engine,
+  picture: Picture,
+  options: { mirrored: boolean },
+): Promise<readonly DescribedFace[]> {
+  const seen = await engine.describeFaces(picture, options);
   const tight = seen.filter(({ box }) => isCutByFrame(box));
   if (seen.length > 0 && tight.length === 0) return seen;
 
   const whole = seen.filter((face) => !tight.includes(face));
-  const padded = (await engine.describeFaces(await padPicture(picture)))
+  const padded = (await engine.describeFaces(await padPicture(picture), options))
     .flatMap(mapBack)
     .filter((face) => !overlapsAny(face, whole));
   const missedWhenPadded = tight.filter((face) => !overlapsAny(face, padded));

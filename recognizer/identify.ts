@@ -1,10 +1,11 @@
-import { PermanentError } from '../lib/errors.ts';
-import { resolveImagePath } from '../lib/image-path.ts';
+import type { ModelName } from '../lib/descriptor-models.ts';
+import type { PhotoSources } from '../lib/photo-sources.ts';
 import type { Face, IdentifyRequest, IdentifyResponse } from '../proto/face.ts';
 import type { DecidedFace } from './decide.ts';
-import type { JudgedFace, PhotoSource } from './describe-photo.ts';
+import type { JudgedFace } from './describe-photo.ts';
+import { lookAtPhoto } from './look-at-photo.ts';
 import { type Naming, nameFaces, revisionOf, toCandidate, toMatch } from './name-faces.ts';
-import { expectDescribed, type WorkerPool } from './worker-pool.ts';
+import type { WorkerPool } from './worker-pool.ts';
 
 /** What the reference system answers when nobody is recognised. */
 const NOT_FOUND = 'not_found';
@@ -12,24 +13,27 @@ const NOT_FOUND = 'not_found';
 export interface IdentifyOptions extends Naming {
   /** Folders that photos may come from. */
   readonly roots: readonly string[];
-  readonly model: string;
+  readonly sources: Pick<PhotoSources, 'withPhoto'>;
+  /** Of the gallery. */
+  readonly model: ModelName;
   readonly pool: WorkerPool;
 }
 
 /**
  * Finds every face of a photo and names those that are known.
  *
- * @param request a path relative to, or inside, one of the roots, or the photo itself, of which nothing is kept
+ * @param request a path relative to, or inside, one of the roots, a URL, or the photo itself, of which nothing is kept
  * @param signal drops the photo while it waits for a worker
  * @throws PermanentError for a photo that will never be readable
+ * @throws PhotoUnreachableError for one that cannot be fetched now
  */
 export async function identify(
   options: IdentifyOptions,
   request: IdentifyRequest,
   signal: AbortSignal,
 ): Promise<IdentifyResponse> {
-  const { pool, roots, rules } = options;
-  const photo = expectDescribed(await pool.describe(await sourceOf(request, roots), { signal }));
+  const { rules } = options;
+  const photo = await lookAtPhoto({ ...options, models: [options.model] }, request, signal);
   // Before the decision: it must not claim to know what changes after it.
   const galleryRevision = revisionOf(options);
   const decided = nameFaces(options, photo.faces.map(toProbe));
@@ -45,12 +49,6 @@ export async function identify(
       contentHash: Buffer.from(photo.contentHash, 'hex'),
     },
   };
-}
-
-async function sourceOf({ imagePath, image }: IdentifyRequest, roots: readonly string[]): Promise<PhotoSource> {
-  if (image.length === 0) return { path: await resolveImagePath(imagePath, roots) };
-  if (imagePath === '') return { file: image };
-  throw new PermanentError('request_invalid', 'The request holds a path and a photo: one of them, please.');
 }
 
 function toProbe({ descriptor, quality }: JudgedFace) {

@@ -45,7 +45,7 @@ export function keepKnownPhotosInMemory(): KnownPhotos {
     // Nobody else writes here.
     compareGallery: async () => true,
 
-    listKnownPhotos: async () => [...photos.values()],
+    listKnownPhotos: async () => [...photos.values()].map(({ model, ...photo }) => ({ ...photo, models: [model] })),
 
     async recordKnownPhoto(photo) {
       revision++;

@@ -1,18 +1,22 @@
 import { openDatabase } from '../lib/database.ts';
 import { openDecisionRules } from '../lib/decision-rules.ts';
+import { DESCRIPTOR_MODELS } from '../lib/descriptor-models.ts';
 import { serveHealth } from '../lib/health.ts';
 import { createLog } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
+import { readWantedModels } from '../lib/models.ts';
 import { openPeople } from '../lib/people.ts';
+import { DOWNLOADS, openPhotoSources } from '../lib/photo-sources.ts';
 import { loadOrExit, run } from '../lib/run.ts';
+import { keepTls } from '../lib/tls-files.ts';
 import { loadConfig } from './config.ts';
-import { createGallery } from './gallery.ts';
+import { describeFaces } from './describe-faces.ts';
 import { identify } from './identify.ts';
-import { keepDecisionRules } from './keep-decision-rules.ts';
-import { keepGallery } from './keep-gallery.ts';
-import { keepSnapshot, restoreGallery } from './keep-snapshot.ts';
+import { keepFolder } from './keep-folder.ts';
+import { keepModels } from './keep-models.ts';
 import { keepKnownPhotosInMemory } from './known-photos.ts';
 import { match } from './match.ts';
+import { forgetSnapshot, openGallery } from './open-gallery.ts';
 import { thresholdFor } from './quality.ts';
 import { serveRecognizer } from './server.ts';
 import { openWorkerPool } from './worker-pool.ts';
@@ -37,12 +41,14 @@ await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
     log,
   });
   onClose('workers', () => pool.close());
-  const database = config.MYSQL_URL === undefined ? null : openDatabase(config.MYSQL_URL);
+  const mysqlTls = await keepTls('MYSQL', config, { log, signal });
+  const database = config.MYSQL_URL === undefined ? null : openDatabase(config.MYSQL_URL, { tls: mysqlTls });
   onClose('database', () => database?.close());
   const server = await serveRecognizer({
     host: config.HOST,
     port: config.RECOGNIZER_PORT,
     maxImageBytes: config.MAX_IMAGE_BYTES,
+    tls: await keepTls('GRPC', config, { side: 'server', log, signal }),
     log,
   });
   onClose('server', () => server.close());
@@ -59,39 +65,43 @@ await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
     log.info({ port: health.port }, 'metrics are told over HTTP');
   }
 
-  const { model, backend } = await pool.warmUp();
-  log.info({ backend, model }, 'networks loaded');
-  const table = database && openDecisionRules(database);
-  const rules = keepDecisionRules({ table, model, threshold: config.MATCH_THRESHOLD });
-  const folder = config.GALLERY_SNAPSHOT ?? null;
-  const { search, restored } = await restoreGallery({ folder, model, log });
-  const gallery = createGallery(search);
+  const { backend } = await pool.warmUp();
+  log.info({ backend }, 'networks loaded');
   const photos = database === null ? keepKnownPhotosInMemory() : openPeople(database);
-  const keeper = keepGallery({
-    search,
-    restored,
-    photos,
-    rules,
-    folder: config.KNOWN_PEOPLE ?? null,
-    enrolPoorFaces: config.ENROL_POOR_FACES === 'true',
-    model,
-    pool,
+  const pinned = config.DESCRIPTOR_MODEL === 'auto' ? null : config.DESCRIPTOR_MODEL;
+  const knownModels = pinned ? [pinned] : DESCRIPTOR_MODELS.map(({ name }) => name);
+  const snapshots = config.GALLERY_SNAPSHOT ?? null;
+  const pollMs = config.GALLERY_POLL_MS;
+  const rulesTable = database && openDecisionRules(database);
+  const models = keepModels({
+    read: database && (() => readWantedModels(database)),
+    pinned,
+    open: (model) =>
+      openGallery(model, { photos, rulesTable, threshold: config.MATCH_THRESHOLD, snapshots, log, pollMs }),
+    forget: (model) => forgetSnapshot(snapshots, model),
+    pollMs,
     log,
-    pollMs: config.GALLERY_POLL_MS,
   });
-  onClose('gallery', () => keeper.close());
-  await keeper.loaded;
+  onClose('galleries', () => models.close());
+  await models.loaded;
+  const folder = config.KNOWN_PEOPLE ?? null;
   if (folder !== null) {
-    const snapshots = keepSnapshot({ folder, search, model, log, restored });
-    onClose('snapshot', () => snapshots.close());
+    const enrolPoorFaces = config.ENROL_POOR_FACES === 'true';
+    const active = { model: () => models.active.model, refresh: () => models.active.refresh() };
+    const keeper = keepFolder({ folder, photos, pool, knownModels, enrolPoorFaces, ...active, log, pollMs });
+    onClose('known people', () => keeper.close());
+    await keeper.enrolled;
   }
   if (signal.aborted) return;
-  signal.addEventListener('abort', () => server.becomeUnready());
   isReady = true;
-  const naming = { gallery, rules, model, thresholdFor };
+  const sources = openPhotoSources(config, { downloads: Math.max(DOWNLOADS, 2 * pool.workers) });
+  onClose('photo sources', () => sources.close());
+  const looking = { roots: config.IMAGE_ROOTS, sources, pool };
+  signal.addEventListener('abort', () => server.becomeUnready());
   server.becomeReady({
-    identify: (request, signal) => identify({ ...naming, roots: config.IMAGE_ROOTS, pool }, request, signal),
-    match: (request, signal) => match({ ...naming, refresh: keeper.refresh }, request, signal),
+    identify: (request, signal) => identify({ ...models.active, ...looking, thresholdFor }, request, signal),
+    match: (request, signal) => match({ find: models.find, models: knownModels.join(), thresholdFor }, request, signal),
+    describe: (request, signal) => describeFaces({ ...looking, folder, models: knownModels }, request, signal),
   });
-  log.info({ knownFaces: gallery.size }, 'ready');
+  log.info({ model: models.active.model, knownFaces: models.active.gallery.size }, 'ready');
 });

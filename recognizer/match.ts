@@ -2,21 +2,24 @@ import { setImmediate } from 'node:timers/promises';
 import { messageOf, PermanentError } from '../lib/errors.ts';
 import { CANDIDATE_LIMIT } from '../lib/similarity.ts';
 import type { Decision, MatchRequest, MatchResponse, PhotoProbes, Probe, WhatIf } from '../proto/face.ts';
-import type { DecidedFace, DecisionRules, ProbeFace } from './decide.ts';
+import type { DecidedFace, DecisionRules, ProbeFace, ThresholdFor } from './decide.ts';
 import { type Naming, nameFaces, revisionOf, toCandidate, toMatch } from './name-faces.ts';
+import type { ModelGallery } from './open-gallery.ts';
 
 const DESCRIPTOR_LENGTH = 128;
 
-export interface MatchOptions extends Naming {
-  readonly model: string;
-  /** Brings gallery and rules up to date at once. */
-  readonly refresh: () => Promise<void>;
+export interface MatchOptions {
+  /** The gallery of a model; undefined where there is none here. */
+  readonly find: (model: string) => ModelGallery | undefined;
+  /** Those that there are, to say so. */
+  readonly models: string;
+  readonly thresholdFor: ThresholdFor;
 }
 
-/** The descriptors are of another model than this recognizer's: nothing can be said of them here. */
+/** The descriptors are of a model that is not known here: nothing can be said of them. */
 export class OtherModelError extends Error {
   constructor(asked: string, own: string) {
-    super(`The descriptors are of the model ${asked || '""'}, this recognizer's are of ${own}.`);
+    super(`The model ${asked || '""'} was asked for, and this recognizer has ${own}.`);
     this.name = 'OtherModelError';
   }
 }
@@ -37,11 +40,14 @@ export class GalleryBehindError extends Error {
  * @throws PermanentError `descriptor_invalid`, `threshold_invalid`
  */
 export async function match(options: MatchOptions, request: MatchRequest, signal: AbortSignal): Promise<MatchResponse> {
-  if (request.model !== options.model) throw new OtherModelError(request.model, options.model);
-  await catchUp(options, request.minGalleryRevision);
-  const galleryRevision = revisionOf(options);
-  const { threshold } = options.rules.current;
-  const naming = request.whatIf === undefined ? options : suppose(options, request.whatIf);
+  const own = options.find(request.model);
+  if (own === undefined) throw new OtherModelError(request.model, options.models);
+  if (!own.isLoaded) throw new GalleryBehindError(`The gallery of ${own.model} is being loaded.`);
+  const asSet = { gallery: own.gallery, rules: own.rules, thresholdFor: options.thresholdFor };
+  await catchUp(own, asSet, request.minGalleryRevision);
+  const galleryRevision = revisionOf(asSet);
+  const { threshold } = own.rules.current;
+  const naming = request.whatIf === undefined ? asSet : suppose(asSet, request.whatIf);
   const photos: MatchResponse['photos'] = [];
   for (const photo of request.photos) {
     photos.push({ decisions: decidePhoto(naming, photo) });
@@ -52,14 +58,14 @@ export async function match(options: MatchOptions, request: MatchRequest, signal
   return { photos, galleryRevision, threshold };
 }
 
-async function catchUp(options: MatchOptions, revision: number): Promise<void> {
-  if (revisionOf(options) >= revision) return;
+async function catchUp(own: ModelGallery, naming: Naming, revision: number): Promise<void> {
+  if (revisionOf(naming) >= revision) return;
   try {
-    await options.refresh();
+    await own.refresh();
   } catch (error) {
     throw new GalleryBehindError(`The gallery cannot be read: ${messageOf(error)}`, { cause: error });
   }
-  const reached = revisionOf(options);
+  const reached = revisionOf(naming);
   if (reached < revision) {
     throw new GalleryBehindError(`Revision ${revision} of the gallery was asked for; ${reached} can be seen here.`);
   }

@@ -1,13 +1,17 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
+import { Server, type ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { messageOf } from '../lib/errors.ts';
+import { logRefusedCallers, openServerCredentials } from '../lib/grpc-credentials.ts';
 import type { Log } from '../lib/log.ts';
+import type { KeptTls } from '../lib/tls-files.ts';
 import {
+  type DescribeRequest,
+  type DescribeResponse,
   type HealthCheckServer,
   HealthCheckService,
   type IdentifyRequest,
@@ -39,6 +43,7 @@ const LAST_ANSWERS_MS = 500;
 export interface RecognizerCalls {
   identify(request: IdentifyRequest, signal: AbortSignal): Promise<IdentifyResponse>;
   match(request: MatchRequest, signal: AbortSignal): Promise<MatchResponse>;
+  describe(request: DescribeRequest, signal: AbortSignal): Promise<DescribeResponse>;
 }
 
 export interface ServerOptions {
@@ -46,6 +51,8 @@ export interface ServerOptions {
   readonly port: number;
   /** Of a photo that comes with the call; larger ones are refused when they are looked at, much larger ones by gRPC. */
   readonly maxImageBytes: number;
+  /** Null, or absent: without TLS. */
+  readonly tls?: KeptTls | null;
   readonly log: Log;
 }
 
@@ -60,7 +67,8 @@ export interface RecognizerServer {
 }
 
 /** Serves facerecog.Identify, facerecog.HealthCheck, grpc.health.v1 and reflection; until it is ready, only the latter three. */
-export async function serveRecognizer({ host, port, maxImageBytes, log }: ServerOptions): Promise<RecognizerServer> {
+export async function serveRecognizer(options: ServerOptions): Promise<RecognizerServer> {
+  const { host, port, maxImageBytes, tls = null, log } = options;
   const server = new Server({
     ...CHANNEL_OPTIONS,
     'grpc.max_receive_message_length': maxImageBytes + ROOM_BYTES,
@@ -91,6 +99,7 @@ export async function serveRecognizer({ host, port, maxImageBytes, log }: Server
   server.addService(IdentifyService, {
     identify: serve((ready) => logged(ready.identify, log)),
     match: serve((ready) => ready.match),
+    describe: serve((ready) => ready.describe),
   } satisfies IdentifyServer);
   server.addService(HealthCheckService, {
     healthCheck: (_call, answer) => answer(null, { ready }),
@@ -98,7 +107,8 @@ export async function serveRecognizer({ host, port, maxImageBytes, log }: Server
   health.addToServer(server);
   new ReflectionService(loadSync(findProtoFile())).addToServer(server);
 
-  const bound = await bind(server, host, port);
+  const bound = await bind(server, host, port, openServerCredentials(tls));
+  logRefusedCallers(server, log);
   return {
     port: bound,
     becomeReady(given) {
@@ -147,12 +157,10 @@ function logged(identify: RecognizerCalls['identify'], log: Log): RecognizerCall
   };
 }
 
-function bind(server: Server, host: string, port: number): Promise<number> {
+function bind(server: Server, host: string, port: number, credentials: ServerCredentials): Promise<number> {
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    );
+    server.bindAsync(address, credentials, (error, bound) => (error ? reject(error) : resolve(bound)));
   });
 }
 

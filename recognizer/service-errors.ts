@@ -1,13 +1,13 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { messageOf, PermanentError } from '../lib/errors.ts';
+import { messageOf, PermanentError, PhotoUnreachableError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { LineFullError } from '../lib/waiting-line.ts';
 import { GalleryBehindError, OtherModelError } from './match.ts';
-import { LineFullError } from './waiting-line.ts';
 import { WorkerCrashError } from './worker-pool.ts';
 
 /**
- * Trailing metadata that carries the stable code of a permanent error; and of a gallery that is behind, so that nobody
- * takes it for a recognizer that is away.
+ * Trailing metadata that carries the stable code of a permanent error; and of a gallery that is behind, or a photo that
+ * cannot be fetched, so that nobody takes it for a recognizer that is away.
  */
 const ERROR_CODE_KEY = 'faceflow-error-code';
 
@@ -29,6 +29,9 @@ export function toServiceError(error: unknown, log: Log): Partial<ServiceError> 
   if (error instanceof PermanentError) return permanentError(error);
   if (error instanceof GalleryBehindError) {
     return { code: status.UNAVAILABLE, details: error.message, metadata: metadataOf('gallery_behind') };
+  }
+  if (error instanceof PhotoUnreachableError) {
+    return { code: status.UNAVAILABLE, details: error.message, metadata: metadataOf(error.code) };
   }
   const expected = expectedStatus(error);
   if (expected !== undefined) return { code: expected, details: messageOf(error) };
@@ -54,8 +57,10 @@ function metadataOf(code: string): Metadata {
   return metadata;
 }
 
+const FORBIDDEN = new Set(['path_outside_roots', 'url_not_allowed', 'url_address_forbidden', 's3_not_allowed']);
+
 function permanentStatus(code: string): status {
   if (code === 'file_not_found') return status.NOT_FOUND;
-  if (code === 'path_outside_roots') return status.PERMISSION_DENIED;
+  if (FORBIDDEN.has(code)) return status.PERMISSION_DENIED;
   return status.INVALID_ARGUMENT;
 }

@@ -3,8 +3,8 @@ import { MessageChannel } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { PermanentError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { createWaitingLine } from '../lib/waiting-line.ts';
 import type { DescribedPhoto, PhotoJob, PhotoOutcome, PhotoReply } from './describe-photo.ts';
-import { createWaitingLine } from './waiting-line.ts';
 import type { WorkerSettings } from './worker-settings.ts';
 
 /** The worker that looked at a photo died of it, or of something else, or hung; another has taken its place. */
@@ -19,7 +19,7 @@ export interface WorkerPool {
   readonly workers: number;
   readonly waiting: number;
   /** Loads the networks into every worker. */
-  warmUp(): Promise<{ model: string; backend: string }>;
+  warmUp(): Promise<{ backend: string }>;
   /**
    * Reads, decodes and describes one photo in the next free worker.
    *

@@ -2,7 +2,9 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import mysql from 'mysql2/promise';
+import { tlsOptions } from '../lib/database.ts';
 import { messageOf } from '../lib/errors.ts';
+import type { KeptTls } from '../lib/tls-files.ts';
 
 interface Migration {
   readonly version: number;
@@ -17,6 +19,8 @@ export interface MigrateOptions {
   readonly folder?: URL;
   /** Told of each step. */
   readonly log?: (message: string) => void;
+  /** Null, or absent: without TLS. */
+  readonly tls?: KeptTls | null;
 }
 
 /** A starter that has not renewed its lock for so long is dead. */
@@ -43,10 +47,11 @@ const DONE_BEFORE = new Set([1060, 1061, 1091]);
 export async function migrate(url: string, options: MigrateOptions = {}): Promise<string[]> {
   const log = options.log ?? (() => {});
   const migrations = await readMigrations(options.folder ?? new URL('.', import.meta.url));
-  const connection = await connect(url);
+  const open = () => connect(url, options.tls ?? null);
+  const connection = await open();
   try {
     await createBookkeeping(connection);
-    const lock = await takeLock(url, log);
+    const lock = await takeLock(open, log);
     try {
       const pending = await findPending(connection, migrations);
       for (const migration of pending) await apply(connection, migration, lock, log);
@@ -59,8 +64,8 @@ export async function migrate(url: string, options: MigrateOptions = {}): Promis
   }
 }
 
-function connect(url: string): Promise<mysql.Connection> {
-  return mysql.createConnection({ uri: url, timezone: 'Z', charset: 'utf8mb4_unicode_ci' });
+function connect(url: string, tls: KeptTls | null): Promise<mysql.Connection> {
+  return mysql.createConnection({ uri: url, ...tlsOptions(url, tls), timezone: 'Z', charset: 'utf8mb4_unicode_ci' });
 }
 
 async function apply(connection: mysql.Connection, migration: Migration, lock: Lock, log: (message: string) => void) {
@@ -131,8 +136,8 @@ interface Lock {
 }
 
 /** Waits for the lock row. It has its own connection, so that it can be renewed while a long statement runs. */
-async function takeLock(url: string, log: (message: string) => void): Promise<Lock> {
-  const connection = await connect(url);
+async function takeLock(open: () => Promise<mysql.Connection>, log: (message: string) => void): Promise<Lock> {
+  const connection = await open();
   const holder = `${hostname()}/${process.pid}/${randomUUID()}`;
   for (let waits = 0; !(await tryLock(connection, holder)); waits++) {
     if (waits === 5) log('waiting for another starter that is migrating the schema');

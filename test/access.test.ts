@@ -259,11 +259,9 @@ describe('keys', () => {
     );
     for (const service of [closed, other]) expect((await call(service, '/v1/stats', { key })).status).toBe(200);
     await keys.revokeKey(id, ACTOR);
-    const revokedAt = Date.now();
     for (const service of [closed, other])
       await waitFor('the key to stop working', async () => (await call(service, '/v1/stats', { key })).status === 401);
     expect(await ended).toBe('ended');
-    expect(Date.now() - revokedAt).toBeLessThan(10_000);
   });
 
   test('faceflow keys makes the first one, straight in the database, and revokes it', async () => {
@@ -416,27 +414,24 @@ describe('limits and headers', () => {
   test('who asks too often is told when to come back; others are not held up', async () => {
     const limited = await startReceiver({ ALLOW_ANONYMOUS: 'false', RATE_LIMIT_PER_MINUTE: '20' });
     onTestFinished(() => void limited.stop());
-    // The key is not known yet: that one request counts for its address.
-    expect((await call(limited, '/v1/stats', { key: keyOf.read })).status).toBe(200);
-    const many = await Promise.all(Array.from({ length: 25 }, () => call(limited, '/v1/stats', { key: keyOf.read })));
-    const refused = many.filter(({ status }) => status === 429);
-    expect(refused.length).toBeGreaterThanOrEqual(5);
-    expect(refused[0]).toMatchObject({ code: 'rate_limited' });
-    const wait = Number(refused[0]?.headers.get('retry-after'));
+    // The test is a trusted proxy. What comes before its key is known counts for the address.
+    const ask = (key: string, from: string) =>
+      call(limited, '/v1/stats', { key, headers: { 'x-forwarded-for': from } });
+    const many = await Promise.all(Array.from({ length: 60 }, () => ask(keyOf.read, '192.0.2.1')));
+    expect(many.map(({ status }) => status)).toContain(200);
+    const refused = many.find(({ status }) => status === 429);
+    expect(refused).toMatchObject({ code: 'rate_limited' });
+    const wait = Number(refused?.headers.get('retry-after'));
     expect(wait).toBeGreaterThan(0);
     expect(wait).toBeLessThanOrEqual(60);
-    expect((await call(limited, '/v1/stats', { key: keyOf.admin })).status).toBe(200);
-    const guesses = await Promise.all(
-      Array.from({ length: 25 }, (_, n) =>
-        call(limited, '/v1/stats', { key: `ff_${String(n).repeat(43).slice(0, 43)}` }),
-      ),
-    );
-    expect(guesses.map(({ status }) => status)).toContain(429);
-    expect(guesses.map(({ status }) => status)).not.toContain(200);
+    expect((await ask(keyOf.admin, '192.0.2.2')).status).toBe(200);
+    const guess = (n: number) => `ff_${String(n).padStart(43, 'x')}`;
+    const guesses = await Promise.all(Array.from({ length: 60 }, (_, n) => ask(guess(n), '192.0.2.3')));
+    expect(new Set(guesses.map(({ status }) => status))).toEqual(new Set([401, 429]));
   });
 
   test('answers carry the security headers, errors and the description too', async () => {
-    for (const path of ['/healthz', '/v1/stats', '/v1/nothing', '/docs/']) {
+    for (const path of ['/healthz', '/v1/stats', '/v1/nothing', '/v1/events', '/docs/']) {
       const { headers } = await call(open, path);
       expect(headers.get('x-content-type-options')).toBe('nosniff');
       expect(headers.get('x-frame-options')).toBe('DENY');
@@ -464,6 +459,8 @@ describe('limits and headers', () => {
     expect(answered).toMatchObject({ status: 200 });
     expect(answered.headers.get('access-control-allow-origin')).toBe(origin);
     expect((await call(allowing, '/v1/stats', { headers: { origin } })).status).toBe(401);
+    const events = await call(allowing, '/v1/events', { headers: { origin }, key: keyOf.read });
+    expect(events.headers.get('access-control-allow-origin')).toBe(origin);
     const other = { origin: 'https://evil.example' };
     const evil = await call(allowing, '/v1/stats', { method: 'OPTIONS', headers: { ...other, ...preflight } });
     expect(evil.headers.get('access-control-allow-origin')).not.toBe('https://evil.example');

@@ -1,13 +1,17 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
+import { createAuthority, writeTlsFiles } from './certificates.ts';
 import { composeBreakages } from './compose-breakages.ts';
 import { type ComposeFile, findComposeProblems } from './compose-problems.ts';
 import { findKustomize, findSchemaProblems, type KubernetesObject, type PodSpec } from './kubernetes-objects.ts';
@@ -39,7 +43,7 @@ describe.skipIf(kustomize === undefined)('deploy/k8s', () => {
   test('holds what a cluster needs', () => {
     const names = load().map(({ kind, metadata: { name } }) => `${kind}/${name.replace(/-[0-9a-z]{10}$/, '')}`);
     const expected = [
-      'ConfigMap/faceflow',
+      ...['faceflow', 'mysql-accounts', 'nats-configuration'].map((name) => `ConfigMap/${name}`),
       ...['frontend', 'processor', 'receiver', 'recognizer'].map((name) => `Deployment/${name}`),
       ...['known-people', 'photos'].map((name) => `PersistentVolumeClaim/${name}`),
       'Pod/photo-loader',
@@ -55,6 +59,18 @@ describe.skipIf(kustomize === undefined)('deploy/k8s', () => {
 
   test('everything fits together, and every service accepts its environment', () => {
     expect(findManifestProblems(load())).toEqual([]);
+  });
+
+  test('with TLS everything fits together, too, and every service is told of its files', () => {
+    const rendered = execFileSync(program, [...args, 'deploy/k8s/tls'], { cwd: root, encoding: 'utf8' });
+    const objects = parseAllDocuments(rendered).map((document) => document.toJS() as KubernetesObject);
+    expect([...objects.flatMap(findSchemaProblems), ...findManifestProblems(objects)]).toEqual([]);
+    const secrets = objects.flatMap((object) => {
+      const secret = podOf(object)?.volumes?.find(({ name }) => name === 'tls') as { secret?: { secretName: string } };
+      return secret?.secret === undefined ? [] : [secret.secret.secretName];
+    });
+    const expected = ['mysql', 'nats', 'processor', 'receiver', 'recognizer'].map((name) => `${name}-tls`);
+    expect(secrets.sort()).toEqual(expected);
   });
 
   test('runs the version of package.json', () => {
@@ -136,8 +152,9 @@ describe('deploy/Dockerfile', () => {
 });
 
 describe('deploy/check-health.mjs', () => {
-  const check = async (url: string) => {
-    const asked = promisify(execFile)(process.execPath, ['deploy/check-health.mjs', url], { cwd: root });
+  const check = async (url: string, env: NodeJS.ProcessEnv = {}) => {
+    const options = { cwd: root, env: { ...process.env, ...env } };
+    const asked = promisify(execFile)(process.execPath, ['deploy/check-health.mjs', url], options);
     return asked.then(
       () => 'healthy',
       (error: { stderr: string }) => error.stderr,
@@ -170,6 +187,25 @@ describe('deploy/check-health.mjs', () => {
     expect(await check(`grpc://127.0.0.1:${port}`)).toBe('healthy');
     health.setStatus('', 'NOT_SERVING');
     expect(await check(`grpc://127.0.0.1:${port}`)).toMatch(/does not serve now/);
+  });
+
+  test('asks over gRPC with TLS, with its own certificate', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'faceflow-health-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const authority = createAuthority('Faceflow test authority');
+    const own = authority.issue(['recognizer']);
+    const { cert, key } = await writeTlsFiles(folder, authority.cert, own);
+    const server = new Server();
+    new HealthImplementation({ '': 'SERVING' }).addToServer(server);
+    const pair = { cert_chain: Buffer.from(own.cert), private_key: Buffer.from(own.key) };
+    const credentials = ServerCredentials.createSsl(Buffer.from(authority.cert), [pair], true);
+    const port = await new Promise<number>((resolve, reject) =>
+      server.bindAsync('127.0.0.1:0', credentials, (error, bound) => (error ? reject(error) : resolve(bound))),
+    );
+    onTestFinished(() => server.forceShutdown());
+    const env = { GRPC_TLS_CERT_FILE: cert, GRPC_TLS_KEY_FILE: key };
+    expect(await check(`grpc://127.0.0.1:${port}`, env)).toBe('healthy');
+    expect(await check(`grpc://127.0.0.1:${port}`)).not.toBe('healthy');
   });
 
   test('says what it wants', async () => {

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { distanceBetween } from '../lib/similarity.ts';
 import { decodePhoto } from '../recognizer/decode.ts';
 import type { DescribedFace, Engine, Picture } from '../recognizer/engine/engine.ts';
 import { DEFAULT_MIN_CONFIDENCE } from '../recognizer/engine/engine.ts';
@@ -99,6 +100,19 @@ describe.each([1, 2, 3, 4, 5, 6] as const)('sample %i', (number) => {
     // The frame's features are not computed where it is known, and not one bit differs.
     const { content: _, ...unknown } = padded;
     expect(await native.describeFaces(padded)).toEqual(await native.describeFaces(unknown));
+  });
+
+  test('the mirror images of the faces, which are not what the faces are', async () => {
+    const picture = await decode(photo().png());
+    const [mine, theirs] = await Promise.all(
+      [native, oracle].map((engine) => engine.describeFaces(picture, { mirrored: true })),
+    );
+    expect(mine).toHaveLength(theirs?.length ?? 0);
+    for (const [index, face] of mine?.entries() ?? []) {
+      const reflection = face.mirrored ?? [];
+      expect(distanceBetween(reflection, theirs?.[index]?.mirrored ?? [])).toBeLessThan(MAX_DESCRIPTOR_DISTANCE);
+      expect(distanceBetween(reflection, face.descriptor)).toBeGreaterThan(0.05);
+    }
   });
 
   test('faces cut by every border', async () => {

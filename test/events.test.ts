@@ -165,14 +165,15 @@ test('receivers are killed and stopped, and clients go on at the next one: no ga
 
 test('an id that the stream has no more of is answered with reset first, and so is one of another stream', async () => {
   await untilConnected();
+  const first = await listen(receiver.port);
   publish(1, 2, 3, 4);
-  const first = await listen(receiver.port, { 'last-event-id': '1' });
   await until(first, 4);
+  const [start] = first.blocks;
   const connection = await connectNats(natsUrl());
   const manager = await jetstreamManager(connection);
   await manager.streams.purge(stream, { keep: 1 });
   await connection.close();
-  for (const lastId of ['1', '999']) {
+  for (const lastId of [start?.id ?? '', '1', String(Number(first.lastId()) + 999)]) {
     const late = await listen(receiver.port, { 'last-event-id': lastId });
     publish(5);
     await until(late, 5);
@@ -182,6 +183,26 @@ test('an id that the stream has no more of is answered with reset first, and so 
   }
   const bad = await fetch(`http://127.0.0.1:${receiver.port}/v1/events`, { headers: { 'last-event-id': 'x' } });
   expect(bad.status).toBe(400);
+});
+
+test('an id of a stream that was lost is answered with reset, however many events there are in the new one', async () => {
+  await untilConnected();
+  const first = await listen(receiver.port);
+  publish(1, 2);
+  await until(first, 2);
+  first.close();
+  const connection = await connectNats(natsUrl());
+  await (await jetstreamManager(connection)).streams.delete(stream);
+  await connection.close();
+  // Whoever connects makes it anew.
+  const anew = openEvents({ url: natsUrl(), stream, log: pino({ level: 'silent' }) });
+  await untilConnected(anew);
+  publish(3, 4, 5, 6, 7);
+  const late = await listen(receiver.port, { 'last-event-id': first.lastId() });
+  publish(8);
+  await until(late, 8);
+  expect(late.blocks[0]).toMatchObject({ event: 'reset' });
+  await anew.close();
 });
 
 test('a posted photo is told; many listen at once, each by itself', async () => {

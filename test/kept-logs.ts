@@ -39,7 +39,7 @@ export function keepLauncherLogs(dataFolder: string): void {
 
 function noteSecrets(folder: string, env: Record<string, string>): void {
   const found = Object.entries(env).flatMap(([key, value]) => {
-    if (SECRET_KEY.test(key)) return [value];
+    if (SECRET_KEY.test(key)) return key.endsWith('_FILE') ? [] : [value];
     if (!URL.canParse(value)) return [];
     const { username, password } = new URL(value);
     return [password || username];

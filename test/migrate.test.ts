@@ -158,7 +158,7 @@ describe.each(servers)('on $name', ({ url }) => {
     expect(entries).toHaveLength(8);
     expect(new Set(entries.map((entry) => entry.personId)).size).toBe(1);
     expect(entries[0]).toMatchObject({ personName: 'ada', descriptor: photo.descriptor });
-    expect(await people.loadGalleryPage('other model', everything)).toEqual([]);
+    expect(await people.loadGalleryPage('other-model', everything)).toEqual([]);
     expect(await people.loadGalleryPage('m1', { after: entries[5]?.personImageId ?? 0, limit: 1 })).toEqual([
       entries[6],
     ]);
@@ -168,7 +168,7 @@ describe.each(servers)('on $name', ({ url }) => {
 
     await people.recordKnownPhoto({ ...photo, descriptor: null, failure: 'no face' });
     const known = (await people.listKnownPhotos()).find((one) => one.imageName === 'ada/1.jpg');
-    expect(known).toMatchObject({ fileSize: 10, contentHash: photo.contentHash, model: 'm1', failure: 'no face' });
+    expect(known).toMatchObject({ fileSize: 10, contentHash: photo.contentHash, models: ['m1'], failure: 'no face' });
     expect(known?.quality).toEqual(QUALITY);
     expect(await people.loadGalleryPage('m1', everything)).toHaveLength(7);
     expect(await people.loadGalleryChanges('m1', before + 8)).toMatchObject({
@@ -203,6 +203,30 @@ describe.each(servers)('on $name', ({ url }) => {
     expect(renamed.complete).toBe(true);
     expect(renamed.changed.map((entry) => entry.personName)).toEqual(Array(7).fill('Ada L.'));
     await persons.changePerson(entries[0]?.personId ?? 0, { name: 'ada' }, systemActor('test'));
+
+    // The same photo by another model: both know it. Another photo: the one that was not asked knows nobody by it.
+    const second = {
+      ...photo,
+      imageName: 'ada/2.jpg',
+      model: 'm2',
+      descriptor: photo.descriptor.map((value) => -value),
+    };
+    await people.recordKnownPhoto(second);
+    const namesIn = async (model: string) =>
+      (await people.loadGalleryPage(model, everything)).map((one) => one.imageName);
+    expect(await namesIn('m2')).toEqual(['ada/2.jpg']);
+    expect(await namesIn('m1')).toContain('ada/2.jpg');
+    expect((await people.listKnownPhotos()).find((one) => one.imageName === 'ada/2.jpg')?.models).toEqual(['m2', 'm1']);
+    search.replace(await people.loadGalleryPage('m1', everything), await people.galleryRevision());
+    expect(await people.compareGallery('m1', async () => search)).toBe(true);
+    const revision = await people.galleryRevision();
+    await people.recordKnownPhoto({ ...second, contentHash: 'cd'.repeat(32), descriptor: photo.descriptor });
+    expect(await namesIn('m1')).not.toContain('ada/2.jpg');
+    expect(await people.loadGalleryChanges('m1', revision)).toMatchObject({
+      changed: [],
+      removedIds: [expect.any(Number)],
+    });
+    expect(await people.loadGalleryChanges('m2', revision)).toMatchObject({ removedIds: [] });
   });
 
   test('an outcome is written once, with its faces; a second one changes nothing', async () => {

@@ -33,6 +33,7 @@ export async function startMisbehavingRecognizer(
       }
     },
     // Only a recognizer that misbehaves: it never was asked to match.
+    describe: (_call, reply) => reply({ code: status.UNIMPLEMENTED, details: 'not here' }),
     match: (_call, reply) => reply({ code: status.UNIMPLEMENTED, details: 'not here' }),
   } satisfies IdentifyServerOf);
   server.addService(HealthCheckService, {

@@ -5,6 +5,7 @@ import sharp from 'sharp';
 import { type Database, openDatabase, type Row } from '../lib/database.ts';
 import { samplePhoto } from './sample-photos.ts';
 import { createDatabase, createStreamName, natsUrl, type RunningService, startService } from './servers.ts';
+import type { TlsServers } from './tls-servers.ts';
 import { waitFor } from './wait-for.ts';
 
 export interface Answer {
@@ -31,6 +32,13 @@ export interface PeopleServices {
   /** GALLERY_SNAPSHOT: what the recognizer keeps on disk. */
   readonly snapshot: string;
   readonly recognizer: RunningService;
+  readonly receiver: RunningService;
+  /** The one that runs now. */
+  readonly processor: RunningService;
+  /** Another recognizer beside it, that knows one model only; null unless it was asked for. */
+  readonly pinned: RunningService | null;
+  /** Kills the processor, or stops it, and starts another. */
+  restartProcessor(signal: NodeJS.Signals): Promise<void>;
   call(method: string, path: string, body?: unknown): Promise<Answer>;
   /** Posts files as a form. */
   upload(path: string, files: Record<string, Uint8Array>, fields?: Record<string, string>): Promise<Answer>;
@@ -53,25 +61,55 @@ const FACES = {
   'e.jpg': { of: 6, box: { left: 0.774, top: 0.171, width: 0.11, height: 0.193 } },
 } as const;
 
-/** Receiver, processor and recognizer, for real, with a database, a stream and folders of their own. */
-export async function startPeopleServices(): Promise<PeopleServices> {
+/**
+ * Receiver, processor and recognizer, for real, with a database, a stream and folders of their own; or, with the database and
+ * the stream of `servers`, each under its own accounts there.
+ */
+export async function startPeopleServices(
+  options: { pinnedModel?: string; servers?: TlsServers } = {},
+): Promise<PeopleServices> {
+  const { servers, pinnedModel } = options;
   const folder = await mkdtemp(join(tmpdir(), 'faceflow-people-'));
   const photos = join(folder, 'photos');
   const known = join(folder, 'known');
   const snapshot = join(folder, 'snapshot');
   await Promise.all([mkdir(photos), mkdir(known)]);
   await writePhotos(photos);
-  const database = await createDatabase();
-  const stream = createStreamName();
-  const shared = { MYSQL_URL: database.url, NATS_URL: natsUrl(), IMAGES_STREAM: stream, IMAGE_ROOTS: photos };
+  const database = servers ? null : await createDatabase();
+  const stream = servers ? 'IMAGES' : createStreamName();
+  const settingsOf = (service: 'receiver' | 'processor' | 'recognizer') => ({
+    ...(servers?.settings(service) ?? { MYSQL_URL: database?.url ?? '', NATS_URL: natsUrl(), IMAGES_STREAM: stream }),
+    IMAGE_ROOTS: photos,
+  });
   const recognizer = await startService('recognizer', {
-    ...{ ...shared, KNOWN_PEOPLE: known, GALLERY_POLL_MS: '100', RECOGNIZER_WORKERS: '1', LOG_LEVEL: 'debug' },
+    ...{
+      ...settingsOf('recognizer'),
+      KNOWN_PEOPLE: known,
+      GALLERY_POLL_MS: '100',
+      RECOGNIZER_WORKERS: '1',
+      LOG_LEVEL: 'debug',
+    },
     GALLERY_SNAPSHOT: snapshot,
   });
-  const withRecognizer = { ...shared, RECOGNIZER_ADDRESS: `127.0.0.1:${recognizer.port}` };
-  const receiver = await startService('receiver', { ...withRecognizer, MAX_IMAGE_BYTES: '3000000' });
-  const processor = await startService('processor', withRecognizer);
-  const db = openDatabase(database.url);
+  const pinned =
+    pinnedModel === undefined
+      ? null
+      : await startService('recognizer', {
+          ...{ ...settingsOf('recognizer'), DESCRIPTOR_MODEL: pinnedModel, GALLERY_POLL_MS: '100' },
+          RECOGNIZER_WORKERS: '1',
+        });
+  // Its certificate, where it has one, is in the name of a host.
+  const host = servers ? 'localhost' : '127.0.0.1';
+  const addresses = [recognizer, ...(pinned ? [pinned] : [])].map(({ port }) => `${host}:${port}`);
+  const RECOGNIZER_ADDRESS = pinned ? `ipv4:${addresses.join()}` : addresses.join();
+  const receiver = await startService('receiver', {
+    ...settingsOf('receiver'),
+    ...{ RECOGNIZER_ADDRESS, MAX_IMAGE_BYTES: '3000000' },
+  });
+  const startProcessor = () =>
+    startService('processor', { ...settingsOf('processor'), RECOGNIZER_ADDRESS, LEADER_LEASE_MS: '1500' });
+  let processor = await startProcessor();
+  const db = servers?.db ?? openDatabase(database?.url ?? '');
   const url = `http://127.0.0.1:${receiver.port}`;
 
   const send = async (path: string, options: RequestInit): Promise<Answer> => {
@@ -83,7 +121,27 @@ export async function startPeopleServices(): Promise<PeopleServices> {
     send(path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
 
   return {
-    ...{ db, databaseUrl: database.url, url, stream, photos, known, snapshot, recognizer, call },
+    ...{
+      db,
+      databaseUrl: database?.url ?? '',
+      url,
+      stream,
+      photos,
+      known,
+      snapshot,
+      recognizer,
+      receiver,
+      pinned,
+      call,
+    },
+    get processor() {
+      return processor;
+    },
+    async restartProcessor(signal) {
+      processor.kill(signal);
+      await processor.exited;
+      processor = await startProcessor();
+    },
     upload(path, files, fields = {}) {
       const form = new FormData();
       for (const [name, value] of Object.entries(fields)) form.set(name, value);
@@ -118,9 +176,11 @@ export async function startPeopleServices(): Promise<PeopleServices> {
     },
     async stop() {
       await Promise.all([receiver.stop(), processor.stop()]);
-      await recognizer.stop();
-      await db.close();
-      await database.drop();
+      await Promise.all([recognizer.stop(), pinned?.stop()]);
+      if (database !== null) {
+        await db.close();
+        await database.drop();
+      }
       await rm(folder, { recursive: true });
     },
   };

@@ -85,7 +85,7 @@ describe('POST /image/post', () => {
     ['an empty path', { path: '' }, 400, 'path_empty'],
     ['an over-long path', { path: 'a'.repeat(1025) }, 400, 'path_too_long'],
     ['a control character', { path: 'a\0b' }, 400, 'path_invalid'],
-    ['a URL', { path: 'http://127.0.0.1/x.jpg' }, 400, 'path_unsupported'],
+    ['a URL of a host that nobody allowed', { path: 'http://127.0.0.1/x.jpg' }, 403, 'url_not_allowed'],
     ['..', { path: '../secret.jpg' }, 403, 'path_outside_roots'],
     ['an absolute path elsewhere', { path: '/etc/passwd' }, 403, 'path_outside_roots'],
     ['a symbolic link that leads out', { path: 'link.jpg' }, 403, 'path_outside_roots'],

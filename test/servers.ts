@@ -14,7 +14,7 @@ import { describeDatabaseProgram } from '../cli/servers/database-program.ts';
 import { prepareDatabase } from '../cli/servers/database-server.ts';
 import { canUnpackOtherReleases, isDebianLike, unpackDebianPackages } from '../cli/servers/debian-packages.ts';
 import { findInFolders, findOnPath } from '../cli/servers/find-program.ts';
-import { askHttp, askService, describeService, type ServiceName } from '../cli/services.ts';
+import { askHttp, describeService, type ServiceName } from '../cli/services.ts';
 import { supervise, waitUntil } from '../cli/supervise.ts';
 import { messageOf } from '../lib/errors.ts';
 import { migrate } from '../sql/migrate.ts';
@@ -120,7 +120,7 @@ export async function startService(
   }
   const { ready } = options;
   const check = (signal: AbortSignal) =>
-    ready ? askHttp(`http://127.0.0.1:${port}${ready}`, signal) : askService(name, '127.0.0.1', port, signal);
+    ready ? askHttp(`http://127.0.0.1:${port}${ready}`, signal) : program.ready(signal);
   if (ready !== false) {
     const giveUp = new AbortController();
     const dead = child.ended.then((ending) => {

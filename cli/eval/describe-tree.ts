@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { pino } from 'pino';
+import type { ModelName } from '../../lib/descriptor-models.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { EngineName } from '../../recognizer/engine/create-engine.ts';
 import { type KnownFile, listKnownFiles } from '../../recognizer/known-people.ts';
@@ -45,7 +46,12 @@ export async function listTree(folder: string): Promise<KnownFile[]> {
 /** Reads, decodes and describes every photo as the recognizer does; the largest face of a photo is its person's. */
 export async function describeTree(
   files: readonly KnownFile[],
-  options: { engine: EngineName; workers: number; onPhoto: (done: number, startedAt: number) => void },
+  options: {
+    engine: EngineName;
+    model: ModelName;
+    workers: number;
+    onPhoto: (done: number, startedAt: number) => void;
+  },
 ): Promise<DescribedTree> {
   // Standard output belongs to the report.
   const log = pino({ name: 'eval', level: 'warn' }, pino.destination(2));
@@ -57,27 +63,37 @@ export async function describeTree(
     log,
   });
   try {
-    const { model, backend } = await pool.warmUp();
+    const { backend } = await pool.warmUp();
     const startedAt = Date.now();
     const photos: SeenPhoto[] = [];
     let [next, done] = [0, 0];
     const work = async () => {
       for (let index = next++; index < files.length; index = next++) {
         const file = files[index];
-        if (file) photos[index] = await seePhoto(pool, file);
+        if (file) photos[index] = await seePhoto(pool, file, options.model);
         options.onPhoto(++done, startedAt);
       }
     };
     await Promise.all(Array.from({ length: workers }, work));
-    return { photos, model, backend, photosPerSecond: (files.length * 1000) / Math.max(1, Date.now() - startedAt) };
+    return {
+      photos,
+      model: options.model,
+      backend,
+      photosPerSecond: (files.length * 1000) / Math.max(1, Date.now() - startedAt),
+    };
   } finally {
     await pool.close();
   }
 }
 
-async function seePhoto(pool: WorkerPool, { imageName, path, personName: person }: KnownFile): Promise<SeenPhoto> {
+async function seePhoto(
+  pool: WorkerPool,
+  { imageName, path, personName: person }: KnownFile,
+  model: ModelName,
+): Promise<SeenPhoto> {
+  const job = { path, models: [model] };
   try {
-    const outcome = await pool.describe({ path }).catch(() => pool.describe({ path }));
+    const outcome = await pool.describe(job).catch(() => pool.describe(job));
     if (outcome.kind === 'refused') return { imageName, person, kind: 'unreadable', reason: outcome.message };
     const face = outcome.kind === 'described' ? outcome.photo.faces[0] : undefined;
     if (outcome.kind !== 'described' || !face) return { imageName, person, kind: 'no_face' };

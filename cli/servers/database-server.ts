@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openDatabase } from '../../lib/database.ts';
+import type { KeptTls } from '../../lib/tls-files.ts';
 import { chooseFreePort } from '../free-port.ts';
 import { LaunchError } from '../launch-error.ts';
 import { runCommand } from '../run-command.ts';
@@ -186,8 +187,8 @@ function describeRun(program: DatabaseProgram, data: string, port: number, url: 
 }
 
 /** Throws unless a database answers at the URL. */
-export async function askDatabase(url: string): Promise<void> {
-  const database = openDatabase(url, { connections: 1 });
+export async function askDatabase(url: string, tls: KeptTls | null = null): Promise<void> {
+  const database = openDatabase(url, { connections: 1, tls });
   try {
     await database.query('SELECT 1');
   } finally {

@@ -176,10 +176,9 @@ async function growAll(options: ClusterFacesOptions, context: JobContext, spaces
 async function addFaces(context: JobContext, spaces: Spaces, faces: readonly UnknownFace[]): Promise<void> {
   const turn = takeTurns(context);
   for (const face of faces) {
-    const space = spaces.of(face.model);
-    // It was skipped before, or has become unknown again.
-    space.remove(face.id);
-    space.add(face);
+    // It was skipped before, has become unknown again, or is described by another model now.
+    for (const [, space] of spaces.all()) space.remove(face.id);
+    spaces.of(face.model).add(face);
     await turn();
   }
   await save(context, spaces);

@@ -4,7 +4,7 @@ import type { Events } from '../../lib/events.ts';
 import type { FaceDecision, Faces, ImageProbes, StoredProbe } from '../../lib/faces.ts';
 import type { ImageStatus } from '../../lib/images.ts';
 import { probesToMatch, toMatchProbe } from '../../lib/match-probes.ts';
-import { listMarkedImages, readStatuses } from '../../lib/rematch-images.ts';
+import { listMarkedImages, readGalleryRevision, readStatuses } from '../../lib/rematch-images.ts';
 import type { JobContext } from '../../lib/run-jobs.ts';
 import type { Decision, MatchResponse } from '../../proto/face.ts';
 import { RecognizerUnavailable } from '../circuit-breaker.ts';
@@ -24,6 +24,7 @@ const LANES = 4;
 const BEHIND_WAIT_MS = 100;
 const FAILURE_WAIT_MS = 1_000;
 const REFUSED_WAIT_MS = 10_000;
+const LOOK_EVERY_MS = 250;
 
 /**
  * Decides the faces of every marked image again, newest first, once: whoever is marked again meanwhile waits for the next
@@ -64,7 +65,7 @@ export async function decideMarkedImages(
     before = last;
   }
   await lanes.end();
-  if (refused.size > 0) await pause(REFUSED_WAIT_MS, signal);
+  if (refused.size > 0) await pauseWhileUnchanged(context, minRevision);
   return { looked, changed };
 }
 
@@ -138,7 +139,8 @@ async function decideImages(
   return statuses.size;
 }
 
-function toDecisions(probes: readonly StoredProbe[], decisions: readonly Decision[]): Map<number, FaceDecision> {
+/** By the face's id. */
+export function toDecisions(probes: readonly StoredProbe[], decisions: readonly Decision[]): Map<number, FaceDecision> {
   if (probes.length !== decisions.length) {
     throw new Error(
       `The recognizer was asked about ${probes.length} faces of a photo and answered ${decisions.length}.`,
@@ -158,8 +160,8 @@ function toFaceDecision({ match, nearestDistance, threshold, candidates }: Decis
 }
 
 /** Waits as long as it takes. @returns null when the recognizer cannot compare these faces */
-async function matchWhenPossible(
-  { recognizer, context, minRevision }: Batch,
+export async function matchWhenPossible(
+  { recognizer, context, minRevision }: Pick<Batch, 'recognizer' | 'context' | 'minRevision'>,
   model: string,
   photos: readonly (readonly StoredProbe[])[],
 ): Promise<MatchResponse | null> {
@@ -184,6 +186,14 @@ async function matchWhenPossible(
         await pause(FAILURE_WAIT_MS, signal);
       }
     }
+  }
+}
+
+/** Those that nobody can decide now must not keep others waiting: it ends early when the gallery changes. */
+async function pauseWhileUnchanged({ db, signal }: JobContext, revision: number): Promise<void> {
+  const until = performance.now() + REFUSED_WAIT_MS;
+  while (!signal.aborted && performance.now() < until && (await readGalleryRevision(db)) === revision) {
+    await pause(LOOK_EVERY_MS, signal);
   }
 }
 

@@ -62,6 +62,11 @@ async function scanFaces(options: DecideAgainOptions, context: JobContext, befor
   const changes = await db.transact((connection) =>
     readGalleryChanges(connection, before.doneRevision, before.lastReferenceId),
   );
+  if (changes.concernNobody && before.scan === undefined) {
+    const after = { doneRevision: changes.target, lastReferenceId: changes.lastReferenceId };
+    await write((connection) => saveJob(connection, REMATCH, { state: after }));
+    return after;
+  }
   const scan = before.scan ?? (await beginScan(context, before, changes));
   const { target, top } = scan;
   const affected = findAffectedBy(changes);

@@ -64,6 +64,11 @@ test.each([
   expect(() => load({ ...login, ...env } as Record<string, string>)).toThrow(problem);
 });
 
+test('a key in place of its hash is refused, and not repeated', () => {
+  const key = `ff_${'k'.repeat(43)}`;
+  expect(() => load({ ADMIN_KEY_HASH: key })).toThrow(/ADMIN_KEY_HASH: expected the SHA-256 [^k]*key[^k]*$/);
+});
+
 test('cookies: out of the reach of scripts and other sites, and bound to https where there is', () => {
   const setWith = (publicUrl: string | undefined) => {
     const set: unknown[] = [];

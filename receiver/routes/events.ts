@@ -16,7 +16,7 @@ const idSchema = z
   .transform(Number)
   .optional();
 
-const description = `Server-sent events. Each has the stream's sequence number as its id, and its kind as its event: \`image.accepted\`,
+const description = `Server-sent events. Each has an id that grows by one, and its kind as its event: \`image.accepted\`,
 \`image.finished\`, \`image.changed\`, \`image.deleted\`, \`person.changed\`, \`person.removed\`, \`job.progress\`,
 \`processor.breaker\`. They hold ids and status only. With \`Last-Event-ID\` (browsers send it by themselves) the stream goes on after that event, without gap or
 repeat; without it, with what happens from now on. An event \`reset\` says that some were lost (they are kept for a day): read
@@ -54,6 +54,10 @@ export function addEventRoute(app: App, { events }: Pick<AppOptions, 'events'>):
         throw new HttpError(503, 'too_many_listeners', 'Too many clients listen already, or the receiver is stopping.');
       }
       const after = request.headers['last-event-id'] ?? request.query.lastEventId;
+      // What hooks have set (CORS), Fastify does not send when the answer is not its own.
+      for (const [name, value] of Object.entries(reply.getHeaders())) {
+        if (value !== undefined) reply.raw.setHeader(name, value);
+      }
       reply.hijack();
       const told = tell(reply.raw, events, after, closing.signal);
       telling.add(told);

@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { FaceDetail } from '../../lib/faces.ts';
-import { readImageFile } from '../../lib/image-file.ts';
-import { resolveImagePath } from '../../lib/image-path.ts';
+import { answerWithPhoto } from '../answer-with-photo.ts';
 import type { App, AppOptions } from '../app.ts';
 import { renderCrop } from '../crop.ts';
 import { errorReplySchema, HttpError } from '../errors.ts';
@@ -10,7 +8,7 @@ import { faceDetailSchema } from '../face-schemas.ts';
 
 const faceParams = z.object({ id: z.coerce.number().int().positive() });
 
-export function addFaceRoutes(app: App, { faces, roots, limits }: AppOptions): void {
+export function addFaceRoutes(app: App, { faces, sources, limits }: AppOptions): void {
   app.get(
     '/v1/faces/:id',
     {
@@ -52,16 +50,14 @@ export function addFaceRoutes(app: App, { faces, roots, limits }: AppOptions): v
       const { width } = request.query;
       const seen = await faces.findFacePhoto(id);
       if (seen === null) throw faceNotFound(id);
-      if (seen.box === null) {
+      const { box } = seen;
+      if (box === null) {
         throw new HttpError(409, 'face_without_box', 'Nobody knows where in its photo the face is.');
       }
-      const file = await readImageFile(await resolveImagePath(seen.path, roots), limits);
-      const etag = `"${createHash('sha256').update(file).digest('base64url').slice(0, 22)}-${id}-${width ?? 'full'}"`;
-      // A photo may be replaced under its path: keep it, but ask again after a minute.
-      reply.headers({ etag, 'cache-control': 'private, max-age=60', 'x-content-type-options': 'nosniff' });
-      if (request.headers['if-none-match'] === etag) return reply.status(304).send();
-      const crop = await renderCrop(file, { ...seen, box: seen.box }, { cropWidth: width, ...limits });
-      return reply.type(crop.type).send(crop.bytes);
+      return answerWithPhoto(request, reply, {
+        ...{ sources, path: seen.path, variant: `${id}-${width ?? 'full'}` },
+        render: (file) => renderCrop(file, { ...seen, box }, { cropWidth: width, ...limits }),
+      });
     },
   );
 }

@@ -4,7 +4,7 @@ import type { App, AppOptions } from '../app.ts';
 
 const jobSchema = z.object({
   name: z.string(),
-  done: z.number().int().describe('Of `total`, in the units of the job; of `rematch`: faces looked at.'),
+  done: z.number().int().describe('Of `total`, in the units of the job; of `rematch` and `models`: faces looked at.'),
   total: z.number().int(),
   startedAt: z.iso.datetime().nullable().describe('Of the run that goes on, or went on last; null before the first.'),
   finishedAt: z.iso.datetime().nullable().describe('Null while a run goes on.'),

@@ -1,12 +1,10 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { readImageFile } from '../../lib/image-file.ts';
-import { resolveImagePath } from '../../lib/image-path.ts';
+import { answerWithPhoto } from '../answer-with-photo.ts';
 import type { App, AppOptions } from '../app.ts';
 import { renderPhoto } from '../photo.ts';
 import { imageNotFound, imageParams } from './images.ts';
 
-export function addPhotoRoute(app: App, { images, roots, limits }: AppOptions): void {
+export function addPhotoRoute(app: App, { images, sources, limits }: AppOptions): void {
   app.get(
     '/v1/images/:id/photo',
     {
@@ -31,13 +29,10 @@ export function addPhotoRoute(app: App, { images, roots, limits }: AppOptions): 
       const { width } = request.query;
       const work = await images.findWork(id);
       if (work === null) throw imageNotFound(id);
-      const file = await readImageFile(await resolveImagePath(work.path, roots), limits);
-      const etag = `"${createHash('sha256').update(file).digest('base64url').slice(0, 22)}-${width ?? 'full'}"`;
-      // A photo may be replaced under its path: keep it, but ask again after a minute.
-      reply.headers({ etag, 'cache-control': 'private, max-age=60', 'x-content-type-options': 'nosniff' });
-      if (request.headers['if-none-match'] === etag) return reply.status(304).send();
-      const photo = await renderPhoto(file, width, limits);
-      return reply.type(photo.type).send(photo.bytes);
+      return answerWithPhoto(request, reply, {
+        ...{ sources, path: work.path, variant: String(width ?? 'full') },
+        render: (file) => renderPhoto(file, width, limits),
+      });
     },
   );
 }

@@ -1,12 +1,13 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { normalizeImagePath } from '../../lib/image-path.ts';
 import type { App, AppOptions } from '../app.ts';
 import { errorReplySchema, HttpError } from '../errors.ts';
 import { receiveSearchPhoto } from '../receive-search-photo.ts';
 import type { SearchPhoto } from '../recognizer-client.ts';
 import { presentSearch } from '../search.ts';
 import { type SearchWishes, searchSchema, wishesSchema } from '../search-schemas.ts';
+import { checkPath } from '../submit-paths.ts';
+import { untilGone } from '../until-gone.ts';
 
 /** Photos that are in memory at once: each is there twice, and of MAX_IMAGE_BYTES at most. */
 const MAX_SEARCHES = 4;
@@ -50,12 +51,14 @@ export function addSearchRoute(app: App, options: AppOptions): void {
 
 async function receive(
   request: FastifyRequest,
-  { limits }: AppOptions,
+  { limits, sources }: AppOptions,
 ): Promise<{ photo: SearchPhoto; wishes: SearchWishes }> {
   const body = request.body as (SearchWishes & { path: string }) | null;
   if (body) {
     const { path, ...wishes } = body;
-    return { photo: { path: normalizeImagePath(path) }, wishes };
+    const checked = await checkPath(path, sources);
+    if ('error' in checked) throw checked.error;
+    return { photo: { path: checked.normal }, wishes };
   }
   if (!request.isMultipart()) throw new HttpError(400, 'invalid_request', 'Give a path, or a form with a photo.');
   const { file, fields } = await receiveSearchPhoto(request, limits);
@@ -63,13 +66,4 @@ async function receive(
   if (wishes.success) return { photo: { file }, wishes: wishes.data };
   const problems = wishes.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
   throw new HttpError(400, 'invalid_request', `The request is not valid: ${problems.join('; ')}`);
-}
-
-/** Aborted when whoever asked has gone: nobody else needs the answer. */
-function untilGone(reply: FastifyReply): AbortSignal {
-  const gone = new AbortController();
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) gone.abort(new Error('The caller has gone.'));
-  });
-  return gone.signal;
 }

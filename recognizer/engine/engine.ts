@@ -22,6 +22,8 @@ export interface DescribedFace {
   readonly confidence: number;
   /** 128 floats; Euclidean distances between descriptors of one model tell people apart. */
   readonly descriptor: Float32Array;
+  /** 128 floats: the same, computed of the mirror image of the aligned crop; only where it was asked for. */
+  readonly mirrored?: Float32Array;
   /**
    * 136 floats: x and y of each of the 68 points of the iBUG 300-W data set, as ratios of the picture like the box; may lie
    * beyond it. In a face that is cut by the left or top border they are shifted by what was cut off, as in face-api.
@@ -50,6 +52,10 @@ export interface Engine {
   readonly model: string;
   /** What does the arithmetic, for logs: `onnx`, `tfjs-node`, `tfjs-wasm`. */
   readonly backend: string;
-  /** Every face of the picture, largest first; empty when there is none. */
-  describeFaces(picture: Picture): Promise<DescribedFace[]>;
+  /**
+   * Every face of the picture, largest first; empty when there is none.
+   *
+   * @param options.mirrored also describes the mirror image of each: one more run of the descriptor's network
+   */
+  describeFaces(picture: Picture, options?: { mirrored?: boolean }): Promise<DescribedFace[]>;
 }

@@ -22,6 +22,7 @@ import { readWeights } from './onnx/weights.ts';
 /** faceFeatureExtractor/FaceFeatureExtractor.ts and faceRecognitionNet/FaceRecognitionNet.ts. */
 const LANDMARK_INPUT: InputFormat = { size: CROP_SIZE, centred: true, mean: FACE_MEAN, divisor: 255 };
 const DESCRIPTOR_INPUT: InputFormat = { size: FACE_SIZE, centred: true, mean: FACE_MEAN, divisor: 255 };
+const MIRRORED_INPUT: InputFormat = { ...DESCRIPTOR_INPUT, mirrored: true };
 
 /** A face on its way: where it was found, and what was cut out of the picture there. */
 interface Sighting {
@@ -59,7 +60,7 @@ export async function createOnnxEngine(options: EngineOptions = {}): Promise<Eng
     model: MODEL,
     backend: 'onnx',
 
-    async describeFaces(picture) {
+    async describeFaces(picture, { mirrored = false } = {}) {
       const sightings = (await detectFaces(picture)).flatMap((detection) => sight(detection, picture));
       const aligned = await findAligned(picture, sightings);
       const describable = sightings.flatMap((sighting, index) => {
@@ -67,13 +68,15 @@ export async function createOnnxEngine(options: EngineOptions = {}): Promise<Eng
         return region && landmarks ? [{ ...sighting, region, landmarks }] : [];
       });
       const regions = describable.map(({ region }) => region);
-      const descriptors = await runOnRegions(descriptorNet, picture, regions, {
-        format: DESCRIPTOR_INPUT,
-        output: 'descriptors',
-      });
+      const describe = (format: InputFormat) =>
+        runOnRegions(descriptorNet, picture, regions, { format, output: 'descriptors' });
+      const descriptors = await describe(DESCRIPTOR_INPUT);
+      const reflections = mirrored ? await describe(MIRRORED_INPUT) : [];
       const faces = describable.flatMap(({ box, detection, landmarks }, index): DescribedFace[] => {
         const descriptor = descriptors[index];
-        return descriptor ? [{ box, confidence: detection.score, descriptor, landmarks }] : [];
+        const reflection = reflections[index];
+        const described = { box, confidence: detection.score, landmarks, ...(reflection && { mirrored: reflection }) };
+        return descriptor ? [{ ...described, descriptor }] : [];
       });
       return faces.sort((a, b) => areaOf(b.box) - areaOf(a.box));
     },

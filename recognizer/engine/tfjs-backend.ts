@@ -8,6 +8,7 @@ interface Tensorflow {
   setBackend(name: string): Promise<boolean>;
   ready(): Promise<void>;
   tensor3d(values: Uint8Array, shape: [number, number, number], dtype: 'int32'): Picture3D;
+  reverse(tensor: Picture3D, axis: number): Picture3D;
 }
 
 /** A picture as a tensor of height × width × 3; lives outside the JavaScript heap until it is disposed of. */

@@ -20,16 +20,16 @@ export async function createTfjsEngine(options: EngineOptions = {}, only?: Backe
     model: MODEL,
     backend: backend.name,
 
-    async describeFaces(picture) {
+    async describeFaces(picture, { mirrored = false } = {}) {
       const tensor = backend.tf.tensor3d(picture.pixels, [picture.height, picture.width, 3], 'int32');
       try {
         const faces: DescribedFace[] = [];
         for (const detection of await detectFaces(tensor)) {
           const box = clipBox(detection.box, picture);
-          const described = box && (await describeFace(backend, tensor, detection));
+          const described = box && (await describeFace(backend, tensor, detection, mirrored));
           if (!box || !described) continue;
-          const landmarks = toRatios(described.landmarks, picture);
-          faces.push({ box, confidence: detection.score, descriptor: described.descriptor, landmarks });
+          const { landmarks, ...descriptors } = described;
+          faces.push({ box, confidence: detection.score, ...descriptors, landmarks: toRatios(landmarks, picture) });
         }
         return faces.sort((a, b) => areaOf(b.box) - areaOf(a.box));
       } finally {
@@ -60,17 +60,29 @@ async function openDetector(
  *
  * @returns null when nothing of the aligned face lies inside the picture
  */
-async function describeFace({ faceApi }: Backend, picture: Picture3D, detection: FaceDetection) {
+async function describeFace({ faceApi, tf }: Backend, picture: Picture3D, detection: FaceDetection, mirrored: boolean) {
   const landmarks = await withCrop(faceApi, picture, detection, (crop) =>
     faceApi.nets.faceLandmark68Net.detectLandmarks(crop),
   );
   if (landmarks === null || Array.isArray(landmarks)) return null;
   const shifted = faceApi.extendWithFaceLandmarks(faceApi.extendWithFaceDetection({}, detection), landmarks);
   const aligned = shifted.landmarks.align(null, { useDlibAlignment: true });
+  const { faceRecognitionNet } = faceApi.nets;
   const descriptor = await withCrop(faceApi, picture, aligned, (crop) =>
-    faceApi.nets.faceRecognitionNet.computeFaceDescriptor(crop),
+    faceRecognitionNet.computeFaceDescriptor(crop),
   );
-  return descriptor instanceof Float32Array ? { descriptor, landmarks: shifted.landmarks.positions } : null;
+  if (!(descriptor instanceof Float32Array)) return null;
+  const described = { descriptor, landmarks: shifted.landmarks.positions };
+  if (!mirrored) return described;
+  const reflection = await withCrop(faceApi, picture, aligned, async (crop) => {
+    const flipped = tf.reverse(crop, 1);
+    try {
+      return await faceRecognitionNet.computeFaceDescriptor(flipped);
+    } finally {
+      flipped.dispose();
+    }
+  });
+  return reflection instanceof Float32Array ? { ...described, mirrored: reflection } : described;
 }
 
 type Region = Parameters<Backend['faceApi']['extractFaceTensors']>[1][number];

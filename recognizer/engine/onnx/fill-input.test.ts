@@ -99,3 +99,22 @@ test('a target that is a part of the square gets that part', () => {
   fillInput(target, picture, whole(picture), format, { left: 1, top: 1, width: 3, height: 3 });
   expect([...withoutSign(target).slice(0, 9)]).toEqual([6, 7, 8, 0, 0, 0, 0, 0, 0]);
 });
+
+test('a mirrored region is what the mirror image of the region is, wherever the padding goes', () => {
+  const rows = [
+    [0, 10, 20, 30, 45],
+    [40, 50, 60, 70, 99],
+    [80, 90, 100, 110, 7],
+  ];
+  const picture = pictureOf(rows);
+  const flipped = pictureOf(rows.map((row) => row.toReversed()));
+  for (const size of [3, 4, 7]) {
+    for (const centred of [false, true]) {
+      const format = { ...PLAIN, size, centred };
+      const region = { left: 1, top: 0, width: 2, height: 3 };
+      const reflected = { ...region, left: 2 };
+      expect(fill(picture, { ...format, mirrored: true }, region)).toEqual(fill(flipped, format, reflected));
+      expect(fill(picture, { ...format, mirrored: true })).toEqual(fill(flipped, format));
+    }
+  }
+});

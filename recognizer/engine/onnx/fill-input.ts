@@ -18,6 +18,8 @@ export interface InputFormat {
   readonly mean: readonly [number, number, number];
   /** What the values, less the mean, are divided by. */
   readonly divisor: number;
+  /** Whether the network sees the region's mirror image, left for right; its padding stays where it is. */
+  readonly mirrored?: boolean;
 }
 
 /** Mean colour of the faces that the landmark and descriptor networks learnt from (FaceRecognitionNet.ts). */
@@ -45,7 +47,8 @@ export function fillInput(
   const plane = window.width * window.height;
   for (const [channel, value] of mean.entries()) target.fill(-value / divisor, channel * plane, (channel + 1) * plane);
   const side = Math.max(region.width, region.height);
-  const columns = sampleAxis({ side, length: region.width, start: region.left, stride: 3 }, format);
+  const across = { side, length: region.width, start: region.left, stride: 3 };
+  const columns = sampleAxis({ ...across, reversed: format.mirrored ?? false }, format);
   const rows = sampleAxis({ side, length: region.height, start: region.top, stride: 3 * picture.width }, format);
   const last = Math.min(rows.to, window.top + window.height);
   for (let y = Math.max(rows.from, window.top); y < last; y++) {
@@ -71,9 +74,10 @@ interface Axis {
  * @param source.length of the region within it
  * @param source.start where the region begins in the picture
  * @param source.stride bytes from one source pixel to the next
+ * @param source.reversed whether the region is read from its end
  */
 export function sampleAxis(
-  source: { side: number; length: number; start: number; stride: number },
+  source: { side: number; length: number; start: number; stride: number; reversed?: boolean },
   { size, centred }: Pick<InputFormat, 'size' | 'centred'>,
 ): Axis {
   const before = centred ? paddingBefore(source) : 0;
@@ -82,6 +86,7 @@ export function sampleAxis(
   const lowShare = new Float64Array(size);
   const highShare = new Float64Array(size);
   const ratio = Math.fround(source.side / size);
+  const turned = (index: number) => (source.reversed ? source.length - 1 - index : index);
   let [from, to] = [size, 0];
   for (let i = 0; i < size; i++) {
     const position = Math.fround(i * ratio);
@@ -93,8 +98,8 @@ export function sampleAxis(
     from = Math.min(from, i);
     to = i + 1;
     [lowShare[i], highShare[i]] = shares;
-    low[i] = (source.start + (isInside(near) ? near : far)) * source.stride;
-    high[i] = (source.start + (isInside(far) ? far : near)) * source.stride;
+    low[i] = (source.start + turned(isInside(near) ? near : far)) * source.stride;
+    high[i] = (source.start + turned(isInside(far) ? far : near)) * source.stride;
   }
   return { low, high, lowShare, highShare, from, to };
 }

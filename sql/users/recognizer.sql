@@ -1,0 +1,9 @@
+-- The recognizer follows the gallery, and enrols the folder KNOWN_PEOPLE. Of processed photos it sees only the descriptors
+-- of faces that were rejected as somebody; it removes nobody, and leaves thresholds alone.
+GRANT SELECT, INSERT (name), UPDATE (name) ON person TO 'faceflow_recognizer'@'%';
+GRANT SELECT, INSERT, UPDATE ON person_images TO 'faceflow_recognizer'@'%';
+GRANT SELECT, UPDATE (revision, marked_revision, marked_from) ON gallery TO 'faceflow_recognizer'@'%';
+GRANT SELECT ON gallery_removals TO 'faceflow_recognizer'@'%';
+GRANT SELECT ON face_rejections TO 'faceflow_recognizer'@'%';
+GRANT SELECT (id, descriptor, model) ON faces TO 'faceflow_recognizer'@'%';
+GRANT SELECT ON refused_photos TO 'faceflow_recognizer'@'%';
