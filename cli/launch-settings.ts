@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { folder, folders, integer, mysqlUrl, natsUrl, port, readEnv, text, url } from '../lib/env.ts';
+import { isLoopback } from '../receiver/access/same-site.ts';
 import { chooseFreePort, isPortFree } from './free-port.ts';
 import { LaunchError } from './launch-error.ts';
-import { urlHost } from './services.ts';
+import { type ServiceName, urlHost } from './services.ts';
 
 export interface LaunchSettings {
   dataFolder: string;
@@ -84,7 +85,7 @@ export async function assertPortsFree(settings: LaunchSettings): Promise<void> {
   for (const name of ['receiver', 'frontend', 'recognizer'] as const) {
     if (name === 'recognizer' && settings.recognizerAddress) continue;
     const number = settings.ports[name];
-    if (!(await isPortFree(number, settings.host)))
+    if (!(await isPortFree(number, hostOf(name, settings.host))))
       taken.push(`  ${name}: ${number} (change it with ${PORT_KEYS[name]})`);
   }
   if (taken.length === 0) return;
@@ -93,6 +94,14 @@ export async function assertPortsFree(settings: LaunchSettings): Promise<void> {
     `Something else on this machine uses these ports on ${settings.host}:\n${taken.join('\n')}\n` +
       `Stop it, or choose others (0 takes any free one): ${example}`,
   );
+}
+
+/**
+ * Where a service listens. The recognizer and the processor know no keys: whoever reaches them may ask anything. So only what
+ * asks who is there listens beyond this machine.
+ */
+export function hostOf(service: ServiceName, host: string): string {
+  return service === 'receiver' || service === 'frontend' || isLoopback(host) ? host : '127.0.0.1';
 }
 
 export function pageUrl({ host, ports }: LaunchSettings): string {

@@ -10,7 +10,7 @@ import { lockDataFolder } from './data-folder-lock.ts';
 import { openDatabaseTls } from './database-tls.ts';
 import { chooseFreePort } from './free-port.ts';
 import { LaunchError } from './launch-error.ts';
-import { apiUrl, assertPortsFree, type LaunchSettings, pageUrl } from './launch-settings.ts';
+import { apiUrl, assertPortsFree, hostOf, type LaunchSettings, pageUrl } from './launch-settings.ts';
 import type { Progress } from './progress.ts';
 import { askDatabase } from './servers/database-server.ts';
 import { askNats } from './servers/nats-server.ts';
@@ -166,12 +166,12 @@ function describeVariables(settings: LaunchSettings, servers: PrivateServers): R
   return {
     MYSQL_URL: servers.mysqlUrl,
     NATS_URL: servers.natsUrl,
-    RECOGNIZER_ADDRESS: settings.recognizerAddress ?? `${urlHost(host)}:${ports.recognizer}`,
+    RECOGNIZER_ADDRESS: settings.recognizerAddress ?? `${urlHost(hostOf('recognizer', host))}:${ports.recognizer}`,
     RECEIVER_URL: settings.receiverUrl ?? apiUrl(settings),
     IMAGE_ROOTS: settings.imageRoots.join(':'),
     KNOWN_PEOPLE: settings.knownPeople,
     GALLERY_SNAPSHOT: env.GALLERY_SNAPSHOT || join(settings.dataFolder, 'gallery'),
-    HOST: host,
+    HOST: hostOf('processor', host),
     ...Object.fromEntries(passedOn),
   };
 }
@@ -186,7 +186,8 @@ async function startServices(
   const { host, ports } = settings;
   const env = { ...settings.env, ...variables, LOG_FORMAT: 'json' };
   const start = async (service: ServiceName, name: string, port: number) => {
-    const program = { ...describeService(service, env, host, port), name };
+    const at = hostOf(service, host);
+    const program = { ...describeService(service, { ...env, HOST: at }, at, port), name };
     const started = await context.progress.step(
       `Starting ${name}`,
       () => supervise(program, watcher.watch(name)),

@@ -7,7 +7,7 @@ import { afterAll, expect, test } from 'vitest';
 import { chooseCacheFolder } from './cache-folder.ts';
 import { findDeviations, formatTable, type SeenImage } from './demo-table.ts';
 import { chooseFreePort, isPortFree } from './free-port.ts';
-import { assertPortsFree, loadLaunchSettings } from './launch-settings.ts';
+import { assertPortsFree, hostOf, loadLaunchSettings } from './launch-settings.ts';
 import { openLogFile } from './log-file.ts';
 import { summarizeLogLine } from './watch-process.ts';
 import { writeServersEnv } from './write-servers-env.ts';
@@ -65,6 +65,17 @@ test('a port that is taken is named with the variable that changes it', async ()
   const settings = await loadLaunchSettings({ RECEIVER_PORT: String(port), FRONTEND_PORT: '0', RECOGNIZER_PORT: '0' });
   await expect(assertPortsFree(settings)).rejects.toThrow(`receiver: ${port} (change it with RECEIVER_PORT)`);
   server.close();
+});
+
+test('only what asks who is there listens beyond this machine', () => {
+  for (const host of ['0.0.0.0', '::', '192.0.2.7', 'faces.example.org']) {
+    expect(['receiver', 'frontend'].map((name) => hostOf(name as 'receiver', host))).toEqual([host, host]);
+    expect(['recognizer', 'processor'].map((name) => hostOf(name as 'processor', host))).toEqual([
+      '127.0.0.1',
+      '127.0.0.1',
+    ]);
+  }
+  expect(hostOf('recognizer', '127.0.0.2')).toBe('127.0.0.2');
 });
 
 test('every bad setting is named at once', async () => {

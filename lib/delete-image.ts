@@ -1,5 +1,6 @@
 import { recordAudit } from './audit.ts';
 import type { Database, Queryable, Row } from './database.ts';
+import { eraseFaceVersions } from './descriptor-versions.ts';
 import type { ErasureOptions } from './erase-person.ts';
 import { isUploadNeeded } from './needed-uploads.ts';
 import { bumpRevision } from './people.ts';
@@ -35,7 +36,9 @@ async function remove(
   // Over the old bytes, at their place: those of a deleted row may stay in its page for long.
   await connection.query('UPDATE faces SET descriptor = REPEAT(CHAR(0), LENGTH(descriptor)) WHERE image_id = ?', [id]);
   // From here on nobody can refer to the faces: a reference locks its face.
-  if (revision === null && (await isInGallery(connection, id))) throw new GalleryChanges();
+  const faceIds = await readFaceIds(connection, id);
+  if (revision === null && (await areInGallery(connection, faceIds))) throw new GalleryChanges();
+  await eraseFaceVersions(connection, faceIds);
   const [images] = await connection.query<Row[]>('SELECT path FROM images WHERE id = ? FOR UPDATE', [id]);
   const path: string | undefined = images[0]?.path;
   if (path === undefined) return null;
@@ -66,14 +69,18 @@ async function removeFromGallery(connection: Queryable, id: number, revision: nu
   return [...new Set(references.map((row) => row.person_id as number))];
 }
 
-async function isInGallery(connection: Queryable, id: number): Promise<boolean> {
+async function readFaceIds(connection: Queryable, id: number): Promise<number[]> {
+  // What is committed now, not what this transaction has seen first.
   const [faces] = await connection.query<Row[]>('SELECT id FROM faces WHERE image_id = ? LOCK IN SHARE MODE', [id]);
-  if (faces.length === 0) return false;
-  const ids = faces.map((row) => row.id as number);
+  return faces.map((row) => row.id);
+}
+
+async function areInGallery(connection: Queryable, faceIds: readonly number[]): Promise<boolean> {
+  if (faceIds.length === 0) return false;
   for (const table of ['person_images', 'face_rejections']) {
     const [rows] = await connection.query<Row[]>('SELECT 1 FROM ?? WHERE face_id IN (?) LIMIT 1 LOCK IN SHARE MODE', [
       table,
-      ids,
+      faceIds,
     ]);
     if (rows.length > 0) return true;
   }

@@ -97,7 +97,11 @@ function contradictsFaces(faces: readonly Row[], rewrite: Rewrite): boolean {
         row.model !== rewrite.model ||
         (row.gallery_revision ?? 0) > rewrite.galleryRevision,
     ) ||
-    saidByPeople.some((row) => ![null, row.person_id].includes(personIn(rewrite, row))) ||
+    saidByPeople.some(
+      (row) =>
+        ![null, row.person_id].includes(personIn(rewrite, row)) ||
+        (rewrite.decisions.has(row.id) && row.model !== rewrite.model),
+    ) ||
     granted.some((personId) => taken.has(personId)) ||
     new Set(granted).size < granted.length
   );

@@ -369,7 +369,7 @@ describe('where nobody need say who they are', () => {
 });
 
 describe('starting', () => {
-  test.each([{ HOST: '0.0.0.0' }, { HOST: '::' }, { ALLOW_ANONYMOUS: 'false' }])(
+  test.each([{ HOST: '0.0.0.0' }, { ALLOW_ANONYMOUS: 'false' }])(
     'with %j and nobody who could come in, it refuses and says what to do',
     async (env) => {
       const empty = await createDatabase();
@@ -396,12 +396,7 @@ describe('starting', () => {
     expect(second.log()).toContain('Nobody could use this receiver');
   });
 
-  test('says what does not fit together, and repeats no secret', async () => {
-    const login = { OIDC_ISSUER: 'http://idp.example.org', OIDC_CLIENT_SECRET_FILE: join(folder, 'none') };
-    const broken = await startReceiver({ ...login, ADMIN_KEY_HASH: '' }, { ready: false });
-    await broken.exited;
-    for (const key of ['PUBLIC_URL', 'OIDC_ISSUER', 'OIDC_CLIENT_ID', 'OIDC_ADMINS', 'OIDC_CLIENT_SECRET_FILE'])
-      expect(broken.log()).toContain(`${key}`);
+  test('a key in place of its hash is not repeated', async () => {
     const slip = await startReceiver({ ADMIN_KEY_HASH: keyOf.admin, CORS_ORIGINS: '*' }, { ready: false });
     await slip.exited;
     expect(slip.log()).toContain('ADMIN_KEY_HASH: expected the SHA-256');

@@ -95,7 +95,7 @@ describe('with TLS everywhere, an account for each service, and no more rights t
   });
 
   test('nobody was refused anything meanwhile', () => {
-    for (const { log } of [services.receiver, services.processor, services.recognizer]) {
+    for (const { log } of [services.receiver, services.processor(), services.recognizer]) {
       expect(
         log()
           .split('\n')
@@ -111,6 +111,9 @@ describe('with TLS everywhere, an account for each service, and no more rights t
     ['receiver', "UPDATE api_keys SET roles = 'admin'", 1143],
     ['receiver', 'DELETE FROM erasures', 1142],
     ['receiver', 'DELETE FROM jobs', 1142],
+    ['receiver', 'DELETE FROM audit', 1142],
+    ['receiver', "UPDATE audit SET caller = 'eve'", 1142],
+    ['processor', 'SELECT * FROM audit', 1142],
     ['receiver', 'SELECT * FROM refused_photos', 1142],
     ['processor', "INSERT INTO images (path) VALUES ('/etc/passwd')", 1142],
     ['processor', 'DELETE FROM images', 1142],
@@ -236,7 +239,7 @@ describe('who cannot be trusted', () => {
   });
 
   test('a processor that trusts nobody here lives, is not ready, says why, and goes on when its files are right', async () => {
-    await services.processor.stop();
+    await services.processor().stop();
     const folder = await mkdtemp(join(tmpdir(), 'faceflow-renewed-'));
     onTestFinished(() => rm(folder, { recursive: true }));
     const somebody = createAuthority('somebody else');

@@ -165,6 +165,21 @@ test('faceflow watch: each photo as soon as it is written to its end', async () 
   await child.ended;
 });
 
+test('faceflow retry: by id, by status and reason; exit code 1 when there is nothing to do', async () => {
+  await services.call('POST', '/v1/images', { paths: [{ path: 'gone.jpg' }] });
+  const [row] = await waitFor('it to be missed', async () => {
+    const { answer } = await faceflowJson('images', 'gone', '--status', 'unreadable');
+    return answer.images.length > 0 && answer.images;
+  });
+  expect(row.reason.code).toBe('file_not_found');
+  await copyFile(samplePhoto(5), join(services.photos, 'gone.jpg'));
+  expect(await faceflow('retry', '--status', 'unreadable', '--reason', 'file_not_found')).toMatchObject({
+    ...{ code: 0, stdout: '1 image is looked at again.\n' },
+  });
+  await waitFor('its faces', async () => (await faceflow('image', String(row.id))).stdout.includes('unknown'));
+  expect(await faceflow('retry', String(row.id))).toMatchObject({ code: 1, stdout: '0 images are looked at again.\n' });
+});
+
 test('faceflow status, clusters and calibrate', async () => {
   const { answer } = await faceflowJson('status');
   expect(answer.stats.images).toMatchObject({ matched: expect.any(Number) });

@@ -260,6 +260,7 @@ test('naming, enrolling and erasing know both versions of a face', async () => {
     return faces[0]?.match?.personName === 'Dora';
   });
   old.close();
+  expect((await services.process('sample6.jpg')).faces.some((face) => face.person?.id === dora.id)).toBe(true);
 
   const bytesOf = async () => {
     const stored = await rows(

@@ -34,8 +34,8 @@ export interface PeopleServices {
   readonly recognizer: RunningService;
   readonly receiver: RunningService;
   /** The one that runs now. */
-  readonly processor: RunningService;
-  /** Another recognizer beside it, that knows one model only; null unless it was asked for. */
+  processor(): RunningService;
+  /** Another one beside it, that knows one model only; null unless it was asked for. */
   readonly pinned: RunningService | null;
   /** Kills the processor, or stops it, and starts another. */
   restartProcessor(signal: NodeJS.Signals): Promise<void>;
@@ -68,13 +68,13 @@ const FACES = {
 export async function startPeopleServices(
   options: { pinnedModel?: string; servers?: TlsServers } = {},
 ): Promise<PeopleServices> {
-  const { servers, pinnedModel } = options;
   const folder = await mkdtemp(join(tmpdir(), 'faceflow-people-'));
   const photos = join(folder, 'photos');
   const known = join(folder, 'known');
   const snapshot = join(folder, 'snapshot');
   await Promise.all([mkdir(photos), mkdir(known)]);
   await writePhotos(photos);
+  const { servers } = options;
   const database = servers ? null : await createDatabase();
   const stream = servers ? 'IMAGES' : createStreamName();
   const settingsOf = (service: 'receiver' | 'processor' | 'recognizer') => ({
@@ -91,16 +91,22 @@ export async function startPeopleServices(
     },
     GALLERY_SNAPSHOT: snapshot,
   });
+  const { pinnedModel } = options;
   const pinned =
     pinnedModel === undefined
       ? null
       : await startService('recognizer', {
-          ...{ ...settingsOf('recognizer'), DESCRIPTOR_MODEL: pinnedModel, GALLERY_POLL_MS: '100' },
-          RECOGNIZER_WORKERS: '1',
+          ...{
+            ...settingsOf('recognizer'),
+            DESCRIPTOR_MODEL: pinnedModel,
+            GALLERY_POLL_MS: '100',
+            RECOGNIZER_WORKERS: '1',
+          },
         });
-  // Its certificate, where it has one, is in the name of a host.
-  const host = servers ? 'localhost' : '127.0.0.1';
-  const addresses = [recognizer, ...(pinned ? [pinned] : [])].map(({ port }) => `${host}:${port}`);
+  const addresses = [recognizer, ...(pinned ? [pinned] : [])].map(
+    // A certificate is in the name of a host.
+    ({ port }) => `${servers ? 'localhost' : '127.0.0.1'}:${port}`,
+  );
   const RECOGNIZER_ADDRESS = pinned ? `ipv4:${addresses.join()}` : addresses.join();
   const receiver = await startService('receiver', {
     ...settingsOf('receiver'),
@@ -134,9 +140,7 @@ export async function startPeopleServices(
       pinned,
       call,
     },
-    get processor() {
-      return processor;
-    },
+    processor: () => processor,
     async restartProcessor(signal) {
       processor.kill(signal);
       await processor.exited;

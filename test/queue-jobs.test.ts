@@ -53,7 +53,22 @@ async function startReceiver(env: Record<string, string> = {}): Promise<RunningS
   return service;
 }
 
-const leads = (service: RunningService) => service.log().includes('"msg":"leading"');
+const countLed = (service: RunningService) => service.log().split('"msg":"leading"').length - 1;
+
+async function leads(service: RunningService): Promise<boolean> {
+  const text = await (await fetch(`http://127.0.0.1:${service.port}/metrics`)).text();
+  return text.includes('faceflow_leader{jobs="queue"} 1\n');
+}
+
+/** Two receivers: the one that leads, and the other. */
+async function startTwo(): Promise<{ leader: RunningService; other: RunningService }> {
+  const [first, second] = [await startReceiver(), await startReceiver()];
+  return waitFor('one of them to lead', async () => {
+    const [one, two] = [await leads(first), await leads(second)];
+    if (one === two) return null;
+    return one ? { leader: first, other: second } : { leader: second, other: first };
+  });
+}
 
 /** Rows that a receiver has added and could not publish, long enough ago for the sweep. */
 async function addWaiting(...paths: string[]): Promise<number[]> {
@@ -80,18 +95,9 @@ async function waiting(service: RunningService): Promise<number> {
 
 describe('one receiver leads', () => {
   test('killed, another one sweeps and retries within ten seconds', async () => {
-    const all = [await startReceiver(), await startReceiver()];
-    const leader = await waitFor('a leader', () => all.find(leads));
-    const other = all.find((service) => service !== leader) as RunningService;
+    const { leader, other } = await startTwo();
     await addWaiting('first.jpg');
     await waitFor('the sweep', async () => (await countEnqueued()) === 1);
-    expect(leads(other)).toBe(false);
-    const leaderMetric = async (service: RunningService) =>
-      /^faceflow_leader{jobs="queue"} (\d)$/m.exec(
-        await (await fetch(`http://127.0.0.1:${service.port}/metrics`)).text(),
-      )?.[1];
-    expect([await leaderMetric(leader), await leaderMetric(other)]).toEqual(['1', '0']);
-
     const [, failed = 0] = await addWaiting('first.jpg', 'failed.jpg', 'second.jpg');
     await db.query("UPDATE images SET status = 'failed', retry_at = NOW(3) + INTERVAL 1 SECOND WHERE id = ?", [failed]);
     leader.kill('SIGKILL');
@@ -99,15 +105,14 @@ describe('one receiver leads', () => {
     await waitFor('the other to lead', () => leads(other));
     expect(performance.now() - killedAt).toBeLessThan(10_000);
     await waitFor('what waited, and what had failed', async () => (await countEnqueued()) === 3);
-    expect(await waiting(other)).toBe(3);
+    await waitFor('all to be in the queue', async () => (await waiting(other)) === 3);
   });
 
   test('paused and overtaken, the old one writes nothing when it wakes up', async () => {
-    const all = [await startReceiver(), await startReceiver()];
-    const leader = await waitFor('a leader', () => all.find(leads));
-    const other = all.find((service) => service !== leader) as RunningService;
+    const { leader, other } = await startTwo();
     await waitFor('the jobs to be claimed', async () => (await readFences()).length === 3);
     const before = await readFences();
+    const led = countLed(leader);
     leader.kill('SIGSTOP');
     await waitFor('the other to lead', () => leads(other));
     await waitFor('its claim', async () => (await readFences()).every((fence, n) => fence > (before[n] ?? 0)));
@@ -118,13 +123,15 @@ describe('one receiver leads', () => {
     const swept = await marks();
 
     leader.kill('SIGCONT');
-    await waitFor('the old one to notice', () => leader.log().includes('not leading any more'));
+    await waitFor('the old one to notice', async () => leader.log().includes('not leading any more'));
     await addWaiting('a.jpg', 'b.jpg', 'c.jpg');
     await waitFor('the next sweep', async () => (await countEnqueued()) === 3);
-    expect(await readFences()).toEqual(claimed);
+    expect((await readFences()).every((fence, n) => fence >= (claimed[n] ?? 0))).toBe(true);
     expect((await marks()).slice(0, 2)).toEqual(swept);
-    expect(leader.log()).not.toContain('published images');
-    expect(await waiting(other)).toBe(3);
+    // Unless it has come to lead again, in good order: the machine may be too busy for leases of two seconds.
+    const hasPublished = leader.log().includes('published images');
+    expect(hasPublished && countLed(leader) === led).toBe(false);
+    await waitFor('all to be in the queue', async () => (await waiting(other)) === 3);
   });
 });
 

@@ -4,6 +4,7 @@ import { type AddOptions, add } from './add.ts';
 import { DEFAULT_URL } from './api.ts';
 import { type CalibrateOptions, calibrate } from './calibrate.ts';
 import { type ListOptions, listImages, showImage } from './images.ts';
+import { type RetryOptions, retry } from './retry.ts';
 import { search } from './search.ts';
 import { showStatus } from './status.ts';
 import { watch } from './watch.ts';
@@ -15,7 +16,7 @@ const JSON_OPTION = ['--json', 'one JSON object'] as const;
 export function addClientCommands(program: Command, exitWith: (code: number) => never): void {
   program.addHelpText(
     'after',
-    `\nAll but up, demo, eval and doctor ask the API at FACEFLOW_URL (${DEFAULT_URL}), with the key FACEFLOW_KEY.` +
+    `\nAll but up, demo, eval, keys and doctor ask the API at FACEFLOW_URL (${DEFAULT_URL}), with the key FACEFLOW_KEY.` +
       '\nExit codes: 0 done; 1 refused, failed, or nothing found; 130 interrupted.',
   );
 
@@ -72,6 +73,19 @@ export function addClientCommands(program: Command, exitWith: (code: number) => 
     .action(async (photo: string, options: { images?: boolean; json?: boolean }) =>
       exitWith(await search(photo, options)),
     );
+
+  program
+    .command('retry')
+    .description('have images looked at again that failed; exit code 1 when there is none')
+    .argument('[id...]', 'these; without any, all of the status')
+    .option('--status <status>', 'failed, unreadable or no_face', 'failed')
+    .option('--reason <code>', 'only those that ended for this reason')
+    .option(...JSON_OPTION)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  faceflow retry\n  faceflow retry 4 7\n  faceflow retry --status unreadable --reason file_not_found',
+    )
+    .action(async (ids: string[], options: RetryOptions) => exitWith(await retry(ids, options)));
 
   program
     .command('status')

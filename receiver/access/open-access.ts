@@ -71,7 +71,7 @@ export async function assertSomebodyMayCome(settings: AccessSettings, keys: ApiK
       '  make a key:                      npx faceflow keys add NAME --role admin\n' +
       '  or name one:                     ADMIN_KEY_HASH=<SHA-256 of a key of yours>\n' +
       '  or let people log in:            OIDC_ISSUER and what belongs to it (.env.example)\n' +
-      '  or listen on this machine only:  HOST=127.0.0.1\n' +
+      '  or listen on this machine only:  HOST=127.0.0.1, without ALLOW_ANONYMOUS\n' +
       '  or let everybody do everything:  ALLOW_ANONYMOUS=true, where nobody else can reach it',
   );
 }

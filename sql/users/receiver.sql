@@ -18,3 +18,8 @@ GRANT SELECT, INSERT, UPDATE ON jobs TO 'faceflow_receiver'@'%';
 GRANT SELECT, DELETE ON processors TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT, UPDATE (last_used_at, revoked_at) ON api_keys TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT, DELETE ON sessions TO 'faceflow_receiver'@'%';
+GRANT SELECT, INSERT ON audit TO 'faceflow_receiver'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_keys TO 'faceflow_receiver'@'%';
+GRANT SELECT, INSERT, UPDATE ON models TO 'faceflow_receiver'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON face_descriptors TO 'faceflow_receiver'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON reference_descriptors TO 'faceflow_receiver'@'%';

@@ -7,3 +7,7 @@ GRANT SELECT ON gallery_removals TO 'faceflow_recognizer'@'%';
 GRANT SELECT ON face_rejections TO 'faceflow_recognizer'@'%';
 GRANT SELECT (id, descriptor, model) ON faces TO 'faceflow_recognizer'@'%';
 GRANT SELECT ON refused_photos TO 'faceflow_recognizer'@'%';
+GRANT SELECT ON models TO 'faceflow_recognizer'@'%';
+GRANT SELECT ON face_descriptors TO 'faceflow_recognizer'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON reference_descriptors TO 'faceflow_recognizer'@'%';
+GRANT INSERT ON audit TO 'faceflow_recognizer'@'%';
