@@ -49,7 +49,8 @@ export function openSubmitter(options: { mysqlUrl: string; receiverPort: number;
   };
 }
 
-function postJson(agent: Agent, port: number, path: string, body: object): Promise<void> {
+/** @throws unless it is answered 202 */
+export function postJson(agent: Agent, port: number, path: string, body: object): Promise<void> {
   return new Promise((resolve, reject) => {
     request({ agent, host: '127.0.0.1', port, path, method: 'POST' }, (response) => {
       response.resume().once('error', reject);

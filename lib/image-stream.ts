@@ -45,7 +45,7 @@ export async function ensureImageStream(manager: JetStreamManager, options: Stre
 export async function ensureStream(
   manager: JetStreamManager,
   stream: string,
-  config: Partial<StreamConfig> & Pick<StreamConfig, 'num_replicas'>,
+  config: Partial<StreamConfig> & Pick<StreamConfig, 'subjects' | 'num_replicas'>,
 ): Promise<void> {
   const info = manager.streams.info(stream);
   // Adding what is there already, unchanged, is no error: another service may be quicker.

@@ -176,6 +176,8 @@ describe('messages', () => {
     await allDone();
     await queueEmpty();
     expect(new Set(recognizer.calls)).toEqual(new Set(['kept.jpg']));
+    await processor.stop();
+    // All of its log has come by now.
     expect(processor.log().split('"msg":"done"')).toHaveLength(2);
     await connection.close();
   });
@@ -248,7 +250,7 @@ describe('when something dies', () => {
     recognizer = await startMisbehavingRecognizer(() => NOBODY, port);
     await allDone();
     expect(await images.countByStatus()).toMatchObject({ unknown: 30, failed: 0 });
-    expect(processor.log()).toContain('the recognizer answers again');
+    await waitFor('the breaker to close', () => processor.log().includes('the recognizer answers again'));
   });
 
   test('the processor, killed: somebody else finishes its work', async () => {

@@ -53,7 +53,8 @@ export async function prepareNats(place: ProgramPlace, folder: string, cluster?:
       `listen: "127.0.0.1:${port}"`,
       `http: "127.0.0.1:${monitorPort}"`,
       `server_name: ${cluster?.serverName ?? 'faceflow'}`,
-      `jetstream { store_dir: ${JSON.stringify(join(folder, 'jetstream'))} }`,
+      // Otherwise three quarters of what is free when it starts, for as long as it runs: nothing, where the disk was full then.
+      `jetstream { store_dir: ${JSON.stringify(join(folder, 'jetstream'))}, max_file_store: 1TB }`,
       `authorization { token: "${token}" }`,
       ...(cluster ? [describeCluster(cluster)] : []),
     ].join('\n'),
