@@ -31,13 +31,14 @@ if (args.includes('wait')) {
 function makeProject(): string {
   const folder = mkdtempSync(join(tmpdir(), 'faceflow-setup-'));
   folders.push(folder);
-  for (const name of ['cli', 'sql', 'proto']) mkdirSync(join(folder, name));
+  for (const name of ['cli', 'sql/users', 'proto']) mkdirSync(join(folder, name), { recursive: true });
   for (const name of ['setup.mjs', 'setup-lock.mjs'])
     copyFileSync(join(PROJECT, 'cli', name), join(folder, 'cli', name));
   const write = (name: string, content: string | object) =>
     writeFileSync(join(folder, name), typeof content === 'string' ? content : JSON.stringify(content));
   write('cli/main.ts', MAIN);
   write('sql/0001_a.sql', 'SELECT 1;');
+  write('sql/users/a.sql', 'GRANT SELECT ON a TO a;');
   write('proto/face.proto', 'syntax = "proto3";');
   const compilerOptions = {
     target: 'ES2023',
@@ -78,6 +79,7 @@ test('installs and compiles what is not up to date, and nothing else', async () 
   const first = await setUp(folder, ['build']);
   expect(first).toMatchObject({ code: 0, stderr: '' });
   expect(first.stdout).toMatch(/✔ Installing packages.*✔ Compiling/s);
+  expect(existsSync(join(folder, 'dist/sql/users/a.sql'))).toBe(true);
   expect(existsSync(join(folder, 'dist/sql/0001_a.sql')) && existsSync(join(folder, 'dist/proto/face.proto'))).toBe(
     true,
   );
