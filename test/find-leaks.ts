@@ -8,7 +8,10 @@ const PATTERNS: readonly [what: string, pattern: RegExp][] = [
   ['a descriptor: bytes in a row', /"data":\[(?:\d{1,3},){64}/],
   ['a descriptor, or a photo: base64', /[A-Za-z0-9+/_-]{400}/],
   ['a descriptor, or a photo: hexadecimal', /\b(?:0?x'?)?[0-9a-f]{200}/i],
-  ['a URL with a password or a token', /\b(?:mysql|nats|tls|https?):\/\/(?:[^\s"'@/:]+:)?[^\s"'@/:]{8,}@/],
+  [
+    'a URL with a password or a token',
+    /\b(?:mysql|nats|tls|https?):\/\/(?!user:password@host\b)(?:[^\s"'@/:]+:)?[^\s"'@/:]{8,}@/,
+  ],
   ['an API key', /\bff_[A-Za-z0-9_-]{16,}/],
   ['a header Authorization', /\bbearer\s+[A-Za-z0-9._~+/-]{8,}/i],
   ['statements with their values', /"sql":\s*"/],

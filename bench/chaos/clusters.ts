@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -130,10 +130,18 @@ async function writeTools(folder: string, cacheFolder: string): Promise<string> 
   await mkdir(tools);
   const unpacked = async () => join((await unpackDebianPackages(['rsync'], { cacheFolder })).root, 'usr/bin/rsync');
   const rsync = findOnPath('rsync') ?? (await unpacked());
-  const asRoot = `case " $* " in *" --daemon "*) set -- "$@" --dparam=uid=0 --dparam=gid=0;; esac\n`;
-  const script = `#!/bin/sh\n${process.getuid?.() === 0 ? asRoot : ''}exec ${rsync} "$@"\n`;
-  await writeFile(join(tools, 'rsync'), script, { mode: 0o755 });
+  const asDaemon = process.getuid?.() === 0 ? await runRootsDaemon(rsync) : '';
+  await writeFile(join(tools, 'rsync'), `#!/bin/sh\n${asDaemon}exec ${rsync} "$@"\n`, { mode: 0o755 });
   return tools;
+}
+
+async function runRootsDaemon(rsync: string): Promise<string> {
+  // Whoever is root in a user namespace only (small-disk.ts) must not choose groups, as rsync does when it is root.
+  const groups = await readFile('/proc/self/setgroups', 'utf8').catch(() => 'allow');
+  const command = groups.startsWith('deny')
+    ? `exec unshare --user --map-user=1000 --map-group=1000 ${rsync} "$@"`
+    : 'set -- "$@" --dparam=uid=0 --dparam=gid=0';
+  return `case " $* " in *" --daemon "*) ${command};; esac\n`;
 }
 
 /** What haproxy asks, as Percona's clustercheck answers it: for each node a port that says whether it takes statements. */
