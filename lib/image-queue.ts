@@ -93,7 +93,8 @@ export interface ImageQueue {
 }
 
 const PULL_MS = 20_000;
-const PUBLISH_TIMEOUT_MS = 5_000;
+/** Whoever posts a photo waits no longer where NATS hangs: its row is there, and the sweep publishes it later. */
+const PUBLISH_TIMEOUT_MS = 2_000;
 const PUBLISH_WINDOW = 500;
 const NONE: ReadonlyMap<number, number> = new Map();
 
