@@ -94,6 +94,32 @@ describe('with TLS everywhere, an account for each service, and no more rights t
     await events.ended;
   });
 
+  test('a second model is prepared, switched to, gone back from and dropped', async () => {
+    const models = () => call('GET', '/v1/models').then(({ body }) => body.models as { name: string; state: string }[]);
+    const [active, other] = (await models()).map(({ name }) => name);
+    const untilState = (name: string | undefined, state: string) =>
+      waitFor(
+        `${name} to be ${state}`,
+        async () => (await models()).find((one) => one.name === name)?.state === state,
+        60_000,
+      );
+    expect((await call('POST', `/v1/models/${other}/prepare`)).status).toBe(202);
+    await untilState(other, 'prepared');
+    expect((await call('POST', `/v1/models/${other}/activate`)).status).toBe(200);
+    await waitFor(
+      'every face to be of it',
+      async () => {
+        const left = 'SELECT 1 FROM faces WHERE model <> ? AND descriptor IS NOT NULL LIMIT 1';
+        const [rows] = await servers.db.query<Row[]>(left, [other]);
+        return rows.length === 0;
+      },
+      60_000,
+    );
+    expect((await call('POST', `/v1/models/${active}/activate`)).status).toBe(200);
+    expect((await call('DELETE', `/v1/models/${other}`)).status).toBe(202);
+    await untilState(other, 'available');
+  });
+
   test('nobody was refused anything meanwhile', () => {
     for (const { log } of [services.receiver, services.processor(), services.recognizer]) {
       expect(
