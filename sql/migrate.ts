@@ -21,6 +21,8 @@ export interface MigrateOptions {
   readonly log?: (message: string) => void;
   /** Null, or absent: without TLS. */
   readonly tls?: KeptTls | null;
+  /** Runs after the migrations, before others are let in: who waits for them waits for this as well. */
+  readonly whileLocked?: () => Promise<void>;
 }
 
 /** A starter that has not renewed its lock for so long is dead. */
@@ -55,6 +57,7 @@ export async function migrate(url: string, options: MigrateOptions = {}): Promis
     try {
       const pending = await findPending(connection, migrations);
       for (const migration of pending) await apply(connection, migration, lock, log);
+      await options.whileLocked?.();
       return pending.map((migration) => migration.name);
     } finally {
       await lock.release();
@@ -86,10 +89,14 @@ async function apply(connection: mysql.Connection, migration: Migration, lock: L
   log(`applied ${migration.name}`);
 }
 
+/** The names of the migrations in a folder, in order; each starts with its number. */
+export async function listMigrationFiles(folder: URL): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => /^\d{4}_[a-z0-9_]+\.sql$/.test(name)).sort();
+}
+
 async function readMigrations(folder: URL): Promise<Migration[]> {
-  const names = (await readdir(folder)).filter((name) => /^\d{4}_[a-z0-9_]+\.sql$/.test(name)).sort();
   return Promise.all(
-    names.map(async (name) => {
+    (await listMigrationFiles(folder)).map(async (name) => {
       const text = await readFile(new URL(name, folder), 'utf8');
       return {
         version: Number(name.slice(0, 4)),
