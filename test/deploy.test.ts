@@ -186,6 +186,7 @@ describe('deploy/Dockerfile', () => {
       'tsconfig.json',
       'tsconfig.build.json',
       'deploy/check-health.mjs',
+      'deploy/image',
     ];
     const folders = include.filter((folder) => folder !== 'bench');
     expect(visible.sort()).toEqual([...folders, ...files].sort());
@@ -252,5 +253,7 @@ describe('deploy/check-health.mjs', () => {
   test('says what it wants', async () => {
     expect(await check('file:///readyz')).toMatch(/Give it http/);
     expect(await check('x')).toMatch(/Invalid URL/);
+    expect(await check('receiver', { RECEIVER_PORT: '1' })).toMatch(/ECONNREFUSED|bad port/);
+    expect(await check('sql')).toBe('healthy');
   });
 });
