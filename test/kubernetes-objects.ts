@@ -87,21 +87,41 @@ export function findSchemaProblems(object: KubernetesObject): string[] {
   return [...problems, ...unknown];
 }
 
-/**
- * Kinds of which no package has the schema: every file in custom-resources/ exports `schemas`, JSON schemas by
- * `group/version/Kind`, in which unknown fields are refused (`additionalProperties: false`).
- */
-const customSchemas = await loadCustomSchemas();
+/** Kinds of which no package has the schema, by `group/version/Kind`. */
+interface CustomResources {
+  /** JSON schemas, in which unknown fields are refused (`additionalProperties: false`). */
+  readonly schemas: Record<string, object>;
+  /** Pods that an operator makes of a resource, as far as others call them. */
+  readonly workloads?: Record<string, (object: KubernetesObject) => OperatedPods>;
+}
 
-async function loadCustomSchemas(): Promise<Map<string, Validator>> {
+export interface OperatedPods {
+  readonly label: string;
+  readonly labels: Record<string, string>;
+  readonly ports: { name: string; containerPort: number }[];
+}
+
+const customResources = await loadCustomResources();
+const ajv = new Ajv({ strict: true, allErrors: true });
+const customSchemas = new Map(
+  customResources.flatMap(({ schemas }) =>
+    Object.entries(schemas).map(([kind, schema]) => [kind, ajv.compile(schema) as Validator] as const),
+  ),
+);
+
+/** Every file in custom-resources/ exports some of them. */
+async function loadCustomResources(): Promise<CustomResources[]> {
   const folder = new URL('custom-resources/', import.meta.url);
-  const ajv = new Ajv({ strict: true, allErrors: true });
-  const found = new Map<string, Validator>();
-  for (const name of readdirSync(folder).filter((file) => file.endsWith('.ts'))) {
-    const { schemas } = (await import(new URL(name, folder).href)) as { schemas: Record<string, object> };
-    for (const [kind, schema] of Object.entries(schemas)) found.set(kind, ajv.compile(schema) as Validator);
-  }
-  return found;
+  const names = readdirSync(folder).filter((file) => file.endsWith('.ts'));
+  return Promise.all(names.map(async (name) => (await import(new URL(name, folder).href)) as CustomResources));
+}
+
+/** The pods that an operator will make of an object. */
+export function findOperatedPods(object: KubernetesObject): OperatedPods[] {
+  return customResources.flatMap(({ workloads }) => {
+    const describe = workloads?.[`${object.apiVersion}/${object.kind}`];
+    return describe === undefined ? [] : [describe(object)];
+  });
 }
 
 interface Validator {

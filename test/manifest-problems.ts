@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { findEnvironmentProblems, serviceOf } from './container-environment.ts';
 import type { Container, KubernetesObject, Probe } from './kubernetes-objects.ts';
 import { findReferenceProblems } from './manifest-references.ts';
-import { addressIn, matches, toWorkload, type Workload } from './manifest-workloads.ts';
+import { addressIn, matches, toOperatedWorkload, toWorkload, type Workload } from './manifest-workloads.ts';
 import { type Arrow, findArrowProblems } from './network-arrows.ts';
 
 const PROBES = ['startupProbe', 'livenessProbe', 'readinessProbe'] as const;
@@ -17,11 +17,12 @@ const MAY_WRITE = 'Deployment/receiver uploads';
 /** What is wrong with rendered Kubernetes objects beyond their schemas: what does not fit together. */
 export function findManifestProblems(objects: readonly KubernetesObject[]): string[] {
   const workloads = objects.flatMap(toWorkload);
+  const callable = [...workloads, ...objects.flatMap(toOperatedWorkload)];
   return [
     ...objects.flatMap(findClearSecrets),
-    ...objects.flatMap((object) => findServiceProblems(object, workloads)),
+    ...objects.flatMap((object) => findServiceProblems(object, callable)),
     ...findReferenceProblems(objects, workloads),
-    ...findArrowProblems(objects, workloads, findArrows(objects, workloads)),
+    ...findArrowProblems(objects, workloads, findArrows(objects, callable)),
     ...workloads.flatMap((workload) => [
       ...findSelectorProblems(workload, objects),
       ...findPodProblems(workload),
@@ -181,17 +182,10 @@ function findConfigProblems({ label, pod }: Workload, container: Container, obje
   ];
 }
 
-/** Servers that an operator runs: their Services are not among the manifests. */
-function isOperated(host: string, port: string, objects: readonly KubernetesObject[]): boolean {
-  return objects.some(
-    ({ kind, metadata }) => kind === 'PerconaXtraDBCluster' && host === `${metadata.name}-haproxy` && port === '3306',
-  );
-}
-
 /** An address must be that of a Service with that port. */
 function findAddressProblems(label: string, value: string, objects: readonly KubernetesObject[]): string[] {
   const { host, port } = addressIn(value) ?? {};
-  if (host === undefined || port === undefined || isOperated(host, port, objects)) return [];
+  if (host === undefined || port === undefined) return [];
   const service = objects.find(({ kind, metadata }) => kind === 'Service' && metadata.name === host);
   if (service === undefined) return [`${label}: there is no Service ${host}`];
   return service.spec?.ports?.some((candidate) => String(candidate.port) === port)

@@ -65,7 +65,8 @@ function findProblemsOf(
 function findAccountProblems({ label, object, pod }: Workload, objects: readonly KubernetesObject[]): string[] {
   if (object.kind === 'Pod') return [];
   const name = pod.serviceAccountName;
-  if (name === undefined) return [`${label}: it runs under the account "default"`];
+  const isOurs = pod.containers.some(({ image }) => image.includes('faceflow'));
+  if (name === undefined) return isOurs ? [`${label}: it runs under the account "default"`] : [];
   const exists = objects.some(({ kind, metadata }) => kind === 'ServiceAccount' && metadata.name === name);
   return exists ? [] : [`${label}: there is no ServiceAccount ${name}`];
 }
@@ -78,7 +79,9 @@ function findRolloutProblems({ label, object, pod }: Workload): string[] {
   // A Job cannot be changed: another image under the same name would be refused.
   const tag = image.replace(/.*:/, '');
   return [
-    ...(object.metadata.name.endsWith(`-${tag}`) ? [] : [`${label}: its name does not end with its version, ${tag}`]),
+    ...(!image.includes('faceflow') || object.metadata.name.endsWith(`-${tag}`)
+      ? []
+      : [`${label}: its name does not end with its version, ${tag}`]),
     ...(object.spec?.ttlSecondsAfterFinished === undefined ? [`${label}: it stays for ever`] : []),
   ];
 }

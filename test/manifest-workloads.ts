@@ -1,4 +1,4 @@
-import type { Container, KubernetesObject, PodSpec } from './kubernetes-objects.ts';
+import { type Container, findOperatedPods, type KubernetesObject, type PodSpec } from './kubernetes-objects.ts';
 
 /** Whatever has pods. */
 export interface Workload {
@@ -19,6 +19,14 @@ export function toWorkload(object: KubernetesObject): Workload[] {
   const labels = (isPod ? object.metadata.labels : object.spec?.template?.metadata.labels) ?? {};
   const containers = [...(pod.initContainers ?? []), ...pod.containers];
   return [{ label: `${object.kind}/${object.metadata.name}`, object, labels, pod, containers }];
+}
+
+/** Pods that an operator makes: of others' calls they are the end, and nothing of ours is in them. */
+export function toOperatedWorkload(object: KubernetesObject): Workload[] {
+  return findOperatedPods(object).map(({ label, labels, ports }) => {
+    const container: Container = { name: label, image: '', ports };
+    return { label, object, labels, pod: { containers: [container] }, containers: [] };
+  });
 }
 
 export function matches(selector: Record<string, string> | undefined, labels: Record<string, string>): boolean {

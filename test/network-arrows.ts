@@ -35,6 +35,8 @@ export function findArrowProblems(
 ): string[] {
   const policies = objects.filter(({ kind }) => kind === 'NetworkPolicy').map(({ spec }) => spec as unknown as Policy);
   if (policies.length === 0) return [];
+  // One without rules, for all: then nothing may be left out.
+  const closesAll = policies.some((policy) => policy.ingress === undefined && policy.egress === undefined);
   const open = workloads.filter(
     ({ labels }) => !isIsolated(policies, 'Ingress', labels) || !isIsolated(policies, 'Egress', labels),
   );
@@ -44,9 +46,11 @@ export function findArrowProblems(
   );
   const isOpen = (arrow: Arrow) => passes(policies, 'Egress', arrow) && passes(policies, 'Ingress', arrow);
   // Whoever is called decides who may: its end alone must be as narrow as that.
-  const letIn = possible.filter((arrow) => passes(policies, 'Ingress', arrow));
+  const letIn = possible.filter(
+    (arrow) => isIsolated(policies, 'Ingress', arrow.to.labels) && passes(policies, 'Ingress', arrow),
+  );
   return [
-    ...open.map(({ label }) => `${label}: no NetworkPolicy closes it`),
+    ...(closesAll ? open : []).map(({ label }) => `${label}: no NetworkPolicy closes it`),
     ...arrows.filter((arrow) => !isOpen(arrow)).map((arrow) => `${nameOf(arrow)} is closed`),
     ...letIn.filter((arrow) => !wanted.has(nameOf(arrow))).map((arrow) => `${nameOf(arrow)} is open for nothing`),
   ];
