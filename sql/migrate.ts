@@ -6,7 +6,7 @@ import { tlsOptions } from '../lib/database.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { KeptTls } from '../lib/tls-files.ts';
 
-interface Migration {
+export interface Migration {
   readonly version: number;
   readonly name: string;
   readonly statements: readonly string[];
@@ -17,12 +17,12 @@ interface Migration {
 export interface MigrateOptions {
   /** Where the numbered `.sql` files lie; by default beside this file. */
   readonly folder?: URL;
+  /** Runs after the migrations, before others are let in: who waits for them waits for this as well. */
+  readonly whileLocked?: () => Promise<void>;
   /** Told of each step. */
   readonly log?: (message: string) => void;
   /** Null, or absent: without TLS. */
   readonly tls?: KeptTls | null;
-  /** Runs after the migrations, before others are let in: who waits for them waits for this as well. */
-  readonly whileLocked?: () => Promise<void>;
 }
 
 /** A starter that has not renewed its lock for so long is dead. */
@@ -89,14 +89,11 @@ async function apply(connection: mysql.Connection, migration: Migration, lock: L
   log(`applied ${migration.name}`);
 }
 
-/** The names of the migrations in a folder, in order; each starts with its number. */
-export async function listMigrationFiles(folder: URL): Promise<string[]> {
-  return (await readdir(folder)).filter((name) => /^\d{4}_[a-z0-9_]+\.sql$/.test(name)).sort();
-}
-
-async function readMigrations(folder: URL): Promise<Migration[]> {
+/** All that there are, in order. */
+export async function readMigrations(folder = new URL('.', import.meta.url)): Promise<Migration[]> {
+  const names = (await readdir(folder)).filter((name) => /^\d{4}_[a-z0-9_]+\.sql$/.test(name)).sort();
   return Promise.all(
-    (await listMigrationFiles(folder)).map(async (name) => {
+    names.map(async (name) => {
       const text = await readFile(new URL(name, folder), 'utf8');
       return {
         version: Number(name.slice(0, 4)),

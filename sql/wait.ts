@@ -3,7 +3,7 @@ import mysql from 'mysql2/promise';
 import { tlsOptions } from '../lib/database.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { KeptTls } from '../lib/tls-files.ts';
-import { listMigrationFiles } from './migrate.ts';
+import { type Migration, readMigrations } from './migrate.ts';
 
 interface WaitOptions {
   /** Where the numbered `.sql` files lie; by default beside this file. */
@@ -21,7 +21,7 @@ interface WaitOptions {
  * Nothing is an error here, neither a server that is away nor an account that is not there yet: it is logged, and tried again.
  */
 export async function waitForMigrations(url: string, options: WaitOptions = {}): Promise<void> {
-  const wanted = await listMigrationFiles(options.folder ?? new URL('.', import.meta.url));
+  const wanted = await readMigrations(options.folder);
   let told: string | undefined;
   for (;;) {
     const reason = await findReasonToWait(url, wanted, options.tls ?? null).catch(messageOf);
@@ -32,13 +32,13 @@ export async function waitForMigrations(url: string, options: WaitOptions = {}):
   }
 }
 
-async function findReasonToWait(url: string, wanted: readonly string[], tls: KeptTls | null) {
+async function findReasonToWait(url: string, wanted: readonly Migration[], tls: KeptTls | null) {
   const connection = await mysql.createConnection({ uri: url, ...tlsOptions(url, tls) });
   try {
     const [rows] = await connection.query<mysql.RowDataPacket[]>('SELECT version FROM schema_migrations');
     const applied = new Set(rows.map(({ version }) => version as number));
-    const missing = wanted.find((name) => !applied.has(Number.parseInt(name, 10)));
-    if (missing !== undefined) return `${missing} has not been applied`;
+    const missing = wanted.find(({ version }) => !applied.has(version));
+    if (missing !== undefined) return `${missing.name} has not been applied`;
     const [locks] = await connection.query<mysql.RowDataPacket[]>(
       'SELECT holder FROM schema_lock WHERE holder IS NOT NULL AND expires_at > CURRENT_TIMESTAMP(3)',
     );
