@@ -30,6 +30,7 @@ const root = fileURLToPath(new URL('../', import.meta.url));
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
 const { version } = JSON.parse(read('package.json')) as { version: string };
 
+const kubernetesDocs = read('docs/kubernetes.md');
 const kustomize = findKustomize() ?? [];
 const { overlays, components } = listKustomizations();
 const podOf = (object: KubernetesObject) => toWorkload(object)[0]?.pod;
@@ -119,15 +120,47 @@ describe.skipIf(kustomize.length === 0)('deploy/k8s', () => {
     expect(new Set(images.filter((image) => image.startsWith('faceflow')))).toEqual(new Set([`faceflow:${version}`]));
   });
 
-  test('the README makes every key of the Secret', () => {
-    const references = loadContainers().flatMap(({ env = [] }) =>
-      env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []),
-    );
+  test.each(['minikube', 'production'])('docs/kubernetes.md makes every key of the Secret for %s', async (overlay) => {
+    const objects = await renderManifests(kustomize, `k8s/${overlay}`);
+    const references = objects
+      .flatMap((object) => toWorkload(object).flatMap(({ containers }) => containers))
+      .flatMap(({ env = [] }) => env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []));
     expect(new Set(references.map(({ name }) => name))).toEqual(new Set(['faceflow']));
-    const [command = ''] = /^ADMIN_KEY=[^`]*kubectl create secret/m.exec(read('deploy/README.md')) ?? [];
+    const [, after = ''] = kubernetesDocs.split(`kubectl apply -f deploy/k8s/${overlay}/namespace.yaml`);
+    const [command = ''] = after.split('kubectl create secret');
     const [, passwords = ''] = /for key in ([A-Z_ ]+);/.exec(command) ?? [];
     const made = [...passwords.split(' '), ...[...command.matchAll(/echo "([A-Z_]+)=/g)].map(([, key]) => key)];
     expect(made.sort()).toEqual([...new Set(references.map(({ key }) => key))].sort());
+  });
+
+  test('the commands of docs/kubernetes.md name what is there', async () => {
+    const [minikube, production] = await Promise.all(
+      ['k8s/minikube', 'k8s/production'].map((overlay) => renderManifests(kustomize, overlay)),
+    );
+    const known = new Set(
+      [...(minikube ?? []), ...(production ?? []), ...load()].map(
+        ({ kind, metadata }) => `${kind.toLowerCase()}/${metadata.name}`,
+      ),
+    );
+    const commands = kubernetesDocs.split('\n').filter((line) => line.includes('kubectl'));
+    const named = commands.flatMap((line) =>
+      [...line.matchAll(/\b(deployment|statefulset|service|job|pod)\/([a-z][\w.-]*)/g)].map(([name]) => name),
+    );
+    expect(named.length).toBeGreaterThan(8);
+    expect([...new Set(named)].filter((name) => !known.has(name.replace(/0\.2\.0$/, version)))).toEqual([]);
+    const paths = commands.flatMap((line) =>
+      [...line.matchAll(/(?:-f|-k|kustomize) (deploy\/\S+)/g)].map(([, path]) => path),
+    );
+    expect(paths.length).toBeGreaterThan(8);
+    for (const path of new Set(paths)) {
+      if (path?.endsWith('.yaml')) expect(read(path)).toContain('kind:');
+      else expect(overlays).toContain(path?.replace(/^deploy\//, '').replace('`', ''));
+    }
+  });
+
+  test('docs/kubernetes.md and the overlays speak of this version', () => {
+    expect(kubernetesDocs).toContain(`faceflow:${version}`);
+    expect(kubernetesDocs).toContain(`migrate-${version}`);
   });
 
   // A check that never fails checks nothing: each is shown a manifest that is broken in its way.
