@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 import { createAuthority, writeTlsFiles } from './certificates.ts';
 import { composeBreakages } from './compose-breakages.ts';
@@ -32,6 +32,14 @@ const { version } = JSON.parse(read('package.json')) as { version: string };
 
 const kubernetesDocs = read('docs/kubernetes.md');
 const kustomize = findKustomize() ?? [];
+const rendered = new Map<string, Promise<string>>();
+/** Each is rendered once; every test gets a copy, which it may break. */
+async function render(overlay: string, components: readonly string[] = []): Promise<KubernetesObject[]> {
+  const key = [overlay, ...components].join();
+  const known = rendered.get(key) ?? renderManifests(kustomize, overlay, components).then((all) => JSON.stringify(all));
+  rendered.set(key, known);
+  return JSON.parse(await known) as KubernetesObject[];
+}
 const { overlays, components } = listKustomizations();
 const podOf = (object: KubernetesObject) => toWorkload(object)[0]?.pod;
 const findProblems = (objects: KubernetesObject[]) => [
@@ -42,24 +50,18 @@ const findProblems = (objects: KubernetesObject[]) => [
 if (kustomize.length === 0) test.skip('the manifests are NOT checked: install kustomize or kubectl');
 
 describe.skipIf(kustomize.length === 0)('deploy/k8s', () => {
-  /** A copy each: some tests break theirs. */
-  let rendered = '';
-  beforeAll(async () => {
-    rendered = JSON.stringify([
-      ...(await renderManifests(kustomize, 'k8s/production')),
-      parse(read('deploy/k8s/photo-loader.yaml')),
-    ]);
-  });
-  const load = () => JSON.parse(rendered) as KubernetesObject[];
-  const loadContainers = () => load().flatMap((object) => toWorkload(object).flatMap(({ containers }) => containers));
+  const load = async () => [
+    ...(await render('k8s/production')),
+    parse(read('deploy/k8s/photo-loader.yaml')) as KubernetesObject,
+  ];
 
   test('there are overlays and components', () => {
     expect(overlays).toEqual(expect.arrayContaining(['k8s/base', 'k8s/minikube', 'k8s/production']));
     expect(components.length).toBeGreaterThan(5);
   });
 
-  test('a cluster gets all of it', () => {
-    const names = load().map(({ kind, metadata: { name } }) => `${kind}/${name.replace(/-[0-9a-z]{10}$/, '')}`);
+  test('a cluster gets all of it', async () => {
+    const names = (await load()).map(({ kind, metadata: { name } }) => `${kind}/${name.replace(/-[0-9a-z]{10}$/, '')}`);
     const expected = [
       ...['faceflow', 'mysql-accounts', 'nats-configuration'].map((name) => `ConfigMap/${name}`),
       ...['frontend', 'processor', 'receiver', 'recognizer'].map((name) => `Deployment/${name}`),
@@ -74,27 +76,27 @@ describe.skipIf(kustomize.length === 0)('deploy/k8s', () => {
 
   // Form (the schema of each kind, without a field that it does not know), and whether everything fits together.
   test.concurrent.each(overlays.filter((path) => path.startsWith('k8s/')))('%s has no problems', async (overlay) => {
-    expect(findProblems(await renderManifests(kustomize, overlay))).toEqual([]);
+    expect(findProblems(await render(overlay))).toEqual([]);
   });
 
   test.concurrent.each(components)('base with %s has no problems', async (component) => {
-    expect(findProblems(await renderManifests(kustomize, 'k8s/base', withNeeds([component])))).toEqual([]);
+    expect(findProblems(await render('k8s/base', withNeeds([component])))).toEqual([]);
   });
 
   test.concurrent.each(combineComponents(components))(
     'base with all that goes together has no problems: %s %s %s …',
     async (...all) => {
-      expect(findProblems(await renderManifests(kustomize, 'k8s/base', withNeeds(all)))).toEqual([]);
+      expect(findProblems(await render('k8s/base', withNeeds(all)))).toEqual([]);
     },
   );
 
   test('what lets something through closes the rest, and that is noticed', async () => {
-    const alone = await renderManifests(kustomize, 'k8s/base', ['k8s/components/egress-https']);
+    const alone = await render('k8s/base', ['k8s/components/egress-https']);
     expect(findProblems(alone)).toContain('the way from Deployment/receiver to StatefulSet/mysql:3306 is closed');
   });
 
   test('with TLS every service and server is told of its files', async () => {
-    const secrets = (await renderManifests(kustomize, 'k8s/base', ['k8s/components/tls'])).flatMap((object) => {
+    const secrets = (await render('k8s/base', ['k8s/components/tls'])).flatMap((object) => {
       const secret = podOf(object)?.volumes?.find(({ name }) => name === 'tls') as { secret?: { secretName: string } };
       return secret?.secret === undefined ? [] : [secret.secret.secretName];
     });
@@ -107,7 +109,7 @@ describe.skipIf(kustomize.length === 0)('deploy/k8s', () => {
       ['mesh-linkerd', '"linkerd.io/inject":"enabled"'],
       ['mesh-istio', '"sidecar.istio.io/inject":"true"'],
     ] as const) {
-      const objects = await renderManifests(kustomize, 'k8s/base', [`k8s/components/${mesh}`]);
+      const objects = await render('k8s/base', [`k8s/components/${mesh}`]);
       const pods = objects.filter((object) => podOf(object) !== undefined);
       expect(pods).toHaveLength(7);
       const without = pods.filter(({ spec }) => !JSON.stringify(spec?.template?.metadata).includes(mark));
@@ -115,13 +117,16 @@ describe.skipIf(kustomize.length === 0)('deploy/k8s', () => {
     }
   });
 
-  test('runs the version of package.json', () => {
-    const images = loadContainers().map(({ image }) => image);
+  test('runs the version of package.json', async () => {
+    const containers = (await load()).flatMap((object) =>
+      toWorkload(object).flatMap((workload) => workload.containers),
+    );
+    const images = containers.map(({ image }) => image);
     expect(new Set(images.filter((image) => image.startsWith('faceflow')))).toEqual(new Set([`faceflow:${version}`]));
   });
 
   test.each(['minikube', 'production'])('docs/kubernetes.md makes every key of the Secret for %s', async (overlay) => {
-    const objects = await renderManifests(kustomize, `k8s/${overlay}`);
+    const objects = await render(`k8s/${overlay}`);
     const references = objects
       .flatMap((object) => toWorkload(object).flatMap(({ containers }) => containers))
       .flatMap(({ env = [] }) => env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []));
@@ -135,10 +140,10 @@ describe.skipIf(kustomize.length === 0)('deploy/k8s', () => {
 
   test('the commands of docs/kubernetes.md name what is there', async () => {
     const [minikube, production] = await Promise.all(
-      ['k8s/minikube', 'k8s/production'].map((overlay) => renderManifests(kustomize, overlay)),
+      ['k8s/minikube', 'k8s/production'].map((overlay) => render(overlay)),
     );
     const known = new Set(
-      [...(minikube ?? []), ...(production ?? []), ...load()].map(
+      [...(minikube ?? []), ...(production ?? []), ...(await load())].map(
         ({ kind, metadata }) => `${kind.toLowerCase()}/${metadata.name}`,
       ),
     );
@@ -164,8 +169,8 @@ describe.skipIf(kustomize.length === 0)('deploy/k8s', () => {
   });
 
   // A check that never fails checks nothing: each is shown a manifest that is broken in its way.
-  test.each(breakages)('the checks notice $name', ({ target, change, problem }) => {
-    const objects = load();
+  test.each(breakages)('the checks notice $name', async ({ target, change, problem }) => {
+    const objects = await load();
     const broken = objects.find(({ kind, metadata }) => `${kind}/${metadata.name}`.startsWith(target));
     const pod = podOf(broken as KubernetesObject);
     change(broken as KubernetesObject, pod as PodSpec, pod?.containers[0] as PodSpec['containers'][0], objects);

@@ -77,9 +77,9 @@ export const breakages: Breakage[] = [
   },
   {
     name: 'a required key that is missing',
-    target: 'Deployment/receiver',
-    change: (_, __, container) => set(container, { env: container.env?.filter(({ name }) => name !== 'IMAGE_ROOTS') }),
-    problem: /loadConfig refuses it.*\n.*IMAGE_ROOTS/,
+    target: 'ConfigMap/faceflow',
+    change: (object) => delete object.data?.IMAGE_ROOTS,
+    problem: /receiver: loadConfig refuses it.*\n.*IMAGE_ROOTS/,
   },
   {
     name: 'a reference to a variable that is set below',
