@@ -17,9 +17,18 @@ export default defineConfig({
       },
       {
         test: {
+          // Manifests, compose.yaml, the image's recipe: no servers, nothing compiled.
+          name: 'deploy',
+          include: ['test/deploy.test.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
           name: 'system',
           expect: { poll: { timeout: 20_000 } },
           include: ['test/**/*.test.ts'],
+          exclude: ['test/deploy.test.ts'],
           globalSetup: './test/global-setup.ts',
           testTimeout: 120_000,
           hookTimeout: 180_000,

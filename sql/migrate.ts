@@ -6,7 +6,7 @@ import { tlsOptions } from '../lib/database.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { KeptTls } from '../lib/tls-files.ts';
 
-interface Migration {
+export interface Migration {
   readonly version: number;
   readonly name: string;
   readonly statements: readonly string[];
@@ -17,6 +17,8 @@ interface Migration {
 export interface MigrateOptions {
   /** Where the numbered `.sql` files lie; by default beside this file. */
   readonly folder?: URL;
+  /** Runs after the migrations, before others are let in: who waits for them waits for this as well. */
+  readonly whileLocked?: () => Promise<void>;
   /** Told of each step. */
   readonly log?: (message: string) => void;
   /** Null, or absent: without TLS. */
@@ -55,6 +57,7 @@ export async function migrate(url: string, options: MigrateOptions = {}): Promis
     try {
       const pending = await findPending(connection, migrations);
       for (const migration of pending) await apply(connection, migration, lock, log);
+      await options.whileLocked?.();
       return pending.map((migration) => migration.name);
     } finally {
       await lock.release();
@@ -86,7 +89,8 @@ async function apply(connection: mysql.Connection, migration: Migration, lock: L
   log(`applied ${migration.name}`);
 }
 
-async function readMigrations(folder: URL): Promise<Migration[]> {
+/** All that there are, in order. */
+export async function readMigrations(folder = new URL('.', import.meta.url)): Promise<Migration[]> {
   const names = (await readdir(folder)).filter((name) => /^\d{4}_[a-z0-9_]+\.sql$/.test(name)).sort();
   return Promise.all(
     names.map(async (name) => {
