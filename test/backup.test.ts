@@ -6,6 +6,9 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import mysql from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { restoreBackup } from '../cli/backup/restore-backup.ts';
+import { writeBackup } from '../cli/backup/write-backup.ts';
+import type { Progress } from '../cli/progress.ts';
 import { openApiKeys } from '../lib/api-keys.ts';
 import { systemActor } from '../lib/audit.ts';
 import { listKnownTables } from '../sql/known-tables.ts';
@@ -22,6 +25,9 @@ let folder: string;
 /** A backup that was made under load, and one that was made when everything had stopped. */
 let busy: string;
 let quiet: string;
+
+/** Photos that are looked at while the backup is made. */
+const COPIES = 20;
 
 /** A name that no line of a backup may be split at, nor a quote end. */
 const ADA = "Ada O'Łovelace \u2028 😀 \\";
@@ -143,25 +149,28 @@ describe('faceflow backup, while photos are accepted, looked at and uploaded', (
 
   test('it is one moment, whole, and readable by its owner alone', async () => {
     const paths = await Promise.all(
-      Array.from({ length: 60 }, async (_, index) => {
+      Array.from({ length: COPIES }, async (_, index) => {
         const path = `copy-${index}.jpg`;
         await copyFile(join(services.photos, `${'abcde'[index % 5]}.jpg`), join(services.photos, path));
         return { path };
       }),
     );
+    // In no queue, though one has taken it: as after the loss of a queue.
+    await copyFile(join(services.photos, 'a.jpg'), join(services.photos, 'lost.jpg'));
+    await services.db.query("INSERT INTO images (path, enqueued_at) VALUES ('lost.jpg', '2099-01-01')");
     await services.call('POST', '/images/post', { paths });
     const uploads = (async () => {
-      for (const number of [2, 3, 5, 6] as const) {
-        await services.upload('/v1/images', { 'u.jpg': await readFile(samplePhoto(number)) });
+      for (const name of ['b.jpg', 'c.jpg', 'd.jpg']) {
+        await services.upload('/v1/images', { [name]: await readFile(join(services.photos, name)) });
       }
     })();
-    await waitFor('some to be done', async () => (await countPending(services.databaseUrl)) < 60);
+    await waitFor('some to be done', async () => (await countPending(services.databaseUrl)) < COPIES);
     const made = await faceflow(['backup', busy, '--json'], services.databaseUrl, services.photos);
     await uploads;
     expect(made).toMatchObject({ code: 0, stderr: expect.stringMatching(/rows of \d+ tables read/) });
     const told = JSON.parse(made.stdout);
     expect(told).toMatchObject({ missingUploads: 0, leftOut: [], rows: { person: 1, api_keys: 1, sessions: 0 } });
-    expect(told.rows.images).toBeGreaterThanOrEqual(61);
+    expect(told.rows.images).toBeGreaterThan(COPIES);
     expect(existsSync(`${busy}.unfinished`)).toBe(false);
     const handle = await open(join(busy, 'manifest.json'));
     expect((await handle.stat().finally(() => handle.close())).mode & 0o077).toBe(0);
@@ -169,13 +178,13 @@ describe('faceflow backup, while photos are accepted, looked at and uploaded', (
   });
 
   test('restored elsewhere, what waited is looked at, and every photo has the answer that it has here', async () => {
+    await services.db.query('UPDATE images SET enqueued_at = NULL WHERE path = ?', ['lost.jpg']);
     await waitFor('everything to be done', async () => (await countPending(services.databaseUrl)) === 0, 120_000);
     searched = await search(services.url);
     const [url, photos] = [await newDatabase(), await newFolder()];
     const restored = await faceflow(['restore', busy], url, photos);
     expect(restored).toMatchObject({ code: 0, stdout: expect.stringContaining('are restored') });
-    const waiting = await countPending(url);
-    expect(waiting).toBeGreaterThan(0);
+    expect(await countPending(url)).toBeGreaterThan(0);
 
     // The photos that were posted by their path are where they were; uploads are those of the backup.
     const env = { MYSQL_URL: url, IMAGE_ROOTS: `${photos}:${services.photos}`, RECOGNIZER_WORKERS: '1' };
@@ -191,7 +200,7 @@ describe('faceflow backup, while photos are accepted, looked at and uploaded', (
     await waitFor('what waited', async () => (await countPending(url)) === 0, 120_000);
 
     const [here, there] = [await readAnswers(services.databaseUrl), await readAnswers(url)];
-    expect(there.size).toBeGreaterThanOrEqual(61);
+    expect(there.size).toBeGreaterThan(COPIES);
     for (const [path, answer] of there) expect([path, answer]).toEqual([path, here.get(path)]);
     expect([...there.values()].some((image) => (image as { status: string }).status === 'matched')).toBe(true);
     for (const path of [...there.keys()].filter((one) => one.startsWith('uploads/'))) {
@@ -218,7 +227,7 @@ describe('when nothing runs', () => {
 
   test('MariaDB to MySQL and back: every row of every table is the same, and so are the next ids', async () => {
     const all = await readAll(services.databaseUrl);
-    expect(all.faces?.length).toBeGreaterThan(60);
+    expect(all.faces?.length).toBeGreaterThan(COPIES);
     const server = await startMysqlServer();
     if ('skip' in server) console.warn(`NOT checked on MySQL: ${server.skip}`);
     else onTestFinished(() => server.stop());
@@ -229,7 +238,9 @@ describe('when nothing runs', () => {
     const again = `${quiet}-again`;
     expect(await faceflow(['backup', again], there, photos)).toMatchObject({ code: 0 });
     const back = await newDatabase();
-    expect(await faceflow(['restore', again, '--no-uploads'], back, photos)).toMatchObject({ code: 0 });
+    await migrate(back);
+    await writeRow(back);
+    expect(await faceflow(['restore', again, '--replace', '--no-uploads'], back, photos)).toMatchObject({ code: 0 });
     expect(await readAll(back)).toEqual(all);
     expect(await listFiles(again)).toEqual(await listFiles(quiet));
     const connection = await mysql.createConnection({ uri: back });
@@ -252,12 +263,12 @@ describe('when nothing runs', () => {
     expect(await listFiles(join(folder, 'private'))).toEqual(await listFiles(quiet));
   });
 
-  test('a database with data is left alone, unless it may be replaced; so is one that is in use', async () => {
+  test('a database with data, or in use, is left alone; what a restore that was cut off has left is not', async () => {
     const [url, photos] = [await newDatabase(), await newFolder()];
     await migrate(url);
+    await writeRow(url);
     const connection = await mysql.createConnection({ uri: url });
     onTestFinished(() => connection.end());
-    await connection.query("INSERT INTO person (name) VALUES ('Grace')");
     expect(await faceflow(['restore', quiet], url, photos)).toMatchObject({
       ...{ code: 1, stderr: expect.stringContaining('There is data in the database already') },
     });
@@ -267,19 +278,14 @@ describe('when nothing runs', () => {
     });
     expect((await connection.query<mysql.RowDataPacket[]>('SELECT name FROM person'))[0]).toEqual([{ name: 'Grace' }]);
     await connection.query('DELETE FROM processors');
-    expect(await faceflow(['restore', quiet, '--replace'], url, photos)).toMatchObject({ code: 0 });
-    expect((await connection.query<mysql.RowDataPacket[]>('SELECT name FROM person'))[0]).toEqual([{ name: ADA }]);
-  });
-
-  test('a restore that was cut off leaves nothing that anybody could start on; it can be done again', async () => {
-    const [url, photos] = [await newDatabase(), await newFolder()];
-    await migrate(url);
+    // Cut off in the middle, it leaves nothing that anybody could start on, and nothing that must not be replaced.
     const loader = await openLoader(url);
     await loader.begin();
     await loader.close();
     await expect(migrate(url)).rejects.toThrow('run faceflow restore again');
-    expect(await faceflow(['restore', quiet], url, photos)).toMatchObject({ code: 0 });
-    await migrate(url);
+    expect(await faceflow(['restore', quiet, '--no-uploads'], url, photos)).toMatchObject({ code: 0 });
+    expect(await migrate(url)).toEqual([]);
+    expect((await connection.query<mysql.RowDataPacket[]>('SELECT name FROM person'))[0]).toEqual([{ name: ADA }]);
   });
 
   test('a backup that is cut off leaves nothing that could be taken for one', async () => {
@@ -328,9 +334,13 @@ describe('when nothing runs', () => {
     bytes[middle] = (bytes[middle] ?? 0) ^ 1;
     await writeFile(file, bytes);
     const [url, photos] = [await newDatabase(), await newFolder()];
-    expect(await faceflow(['restore', quiet], url, photos)).toMatchObject({
-      ...{ code: 1, stderr: expect.stringContaining(message) },
+    const restored = restoreBackup({
+      ...inProcess(url, photos),
+      folder: quiet,
+      replace: true,
+      onBegin: async () => {},
     });
+    await expect(restored).rejects.toThrow(message);
     const connection = await mysql.createConnection({ uri: url });
     expect((await connection.query('SHOW TABLES').finally(() => connection.end()))[0]).toEqual([]);
     expect(await readdir(photos)).toEqual([]);
@@ -339,15 +349,23 @@ describe('when nothing runs', () => {
   test('uploads that are not where IMAGE_ROOTS says are no backup; without them it is one', async () => {
     const nowhere = await newFolder();
     const target = join(folder, 'no-uploads');
-    expect(await faceflow(['backup', target], services.databaseUrl, nowhere)).toMatchObject({
-      ...{ code: 1, stderr: expect.stringContaining('give IMAGE_ROOTS as the receiver has it, or --no-uploads') },
-    });
-    expect(await faceflow(['backup', target, '--no-uploads'], services.databaseUrl, nowhere)).toMatchObject({
-      code: 0,
-    });
+    const options = { ...inProcess(services.databaseUrl, nowhere), folder: target, version: '1' };
+    await expect(writeBackup(options)).rejects.toThrow('give IMAGE_ROOTS as the receiver has it, or --no-uploads');
+    await writeBackup({ ...options, photos: null });
     expect(await listFiles(target)).not.toContain('uploads.jsonl.gz');
   });
 });
+
+function inProcess(url: string, photos: string) {
+  const progress: Progress = { say: () => {}, step: (_, work) => work(() => {}) };
+  return { database: { url, tls: null, isPrivate: false }, photos, progress, signal: new AbortController().signal };
+}
+
+/** Something that somebody would miss. */
+async function writeRow(url: string): Promise<void> {
+  const connection = await mysql.createConnection({ uri: url });
+  await connection.query("INSERT INTO person (name) VALUES ('Grace')").finally(() => connection.end());
+}
 
 async function listFiles(backup: string): Promise<string[]> {
   const entries = await readdir(backup, { recursive: true, withFileTypes: true });
