@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { DESCRIPTOR_MODELS } from '../../lib/descriptor-models.ts';
 import { forgetSnapshot } from '../../recognizer/open-gallery.ts';
 import { print } from '../client/print.ts';
+import { LaunchError } from '../launch-error.ts';
 import type { LaunchSettings } from '../launch-settings.ts';
 import { createProgress } from '../progress.ts';
 import { type DatabasePlace, withDatabasePlace } from '../with-database.ts';
@@ -45,18 +47,25 @@ export async function restore(
   return untilInterrupted(async (signal) => {
     const progress = createProgress(process.stderr);
     const use = { by: 'faceflow restore', alone: true, asItIs: true };
-    const manifest = await withDatabasePlace(use, (database, settings) =>
-      restoreBackup({
+    const manifest = await withDatabasePlace(use, async (database, settings) => {
+      if (uploads) refuseMissingFolder(settings);
+      return restoreBackup({
         ...{ folder, database, photos: choosePhotos(settings, uploads), replace, progress, signal },
         onBegin: () => forgetWhatWasDerived(database, settings),
-      }),
-    );
+      });
+    });
     print(json, { folder, ...summarise(manifest) }, `${describe(manifest)} are restored. Start Faceflow again.`);
   });
 }
 
 function choosePhotos({ imageRoots: [first] }: LaunchSettings, uploads: boolean): string | null {
   return uploads && first !== undefined ? first : null;
+}
+
+/** What lies in the data folder is made; a folder elsewhere is somebody's own, and its absence most likely a slip. */
+function refuseMissingFolder({ imageRoots: [first = ''], dataFolder }: LaunchSettings): void {
+  if (first.startsWith(`${dataFolder}${sep}`) || existsSync(first)) return;
+  throw new LaunchError(`IMAGE_ROOTS: there is no folder ${first} for the uploads (or: --no-uploads)`);
 }
 
 /**
