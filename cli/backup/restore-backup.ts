@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { openDatabase } from '../../lib/database.ts';
+import { messageOf } from '../../lib/errors.ts';
 import { summariseProcessors } from '../../lib/processors.ts';
 import { openLoader, type RowLoader } from '../../sql/load-rows.ts';
 import { migrate, readMigrations } from '../../sql/migrate.ts';
@@ -57,7 +58,11 @@ export async function restoreBackup(options: RestoreOptions): Promise<Manifest> 
     }
     await options.onBegin();
     if (photos !== null && uploads.length > 0) await restoreUploads(folder, photos, uploads, options);
-    await restoreDatabase(folder, manifest, loader, options);
+    await restoreDatabase(folder, manifest, loader, options).catch((error: unknown) => {
+      const reason = options.signal.aborted ? 'Stopped' : messageOf(error);
+      const message = `${reason}. Nothing can be started on this database until the restore has been run again.`;
+      throw new LaunchError(message, { cause: error });
+    });
   } finally {
     await loader.close();
   }

@@ -90,7 +90,7 @@ async function untilInterrupted(work: (signal: AbortSignal) => Promise<void>): P
     return 0;
   } catch (error) {
     if (!stop.signal.aborted) throw error;
-    process.stderr.write('\nStopped.\n');
+    process.stderr.write(`\n${error instanceof LaunchError ? error.message : 'Stopped.'}\n`);
     return INTERRUPTED;
   }
 }
