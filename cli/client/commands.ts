@@ -16,7 +16,7 @@ const JSON_OPTION = ['--json', 'one JSON object'] as const;
 export function addClientCommands(program: Command, exitWith: (code: number) => never): void {
   program.addHelpText(
     'after',
-    `\nAll but up, demo, eval, keys and doctor ask the API at FACEFLOW_URL (${DEFAULT_URL}), with the key FACEFLOW_KEY.` +
+    `\nAll but up, demo, eval, keys, backup, restore and doctor ask the API at FACEFLOW_URL (${DEFAULT_URL}), with the key FACEFLOW_KEY.` +
       '\nExit codes: 0 done; 1 refused, failed, or nothing found; 130 interrupted.',
   );
 
