@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { screenshots } from './browser-services.ts';
 
@@ -45,6 +45,61 @@ export async function inspectView(page: Page, view: string): Promise<void> {
   await page.emulateMedia({ colorScheme: 'light' });
   await expectAccessible(page, `${view}, light`);
 }
+
+/** What a view may cost whoever opens it for the first time, on a machine that has other things to do. */
+const budget = {
+  /** Compressed, in bytes. */
+  script: 200_000,
+  requests: 45,
+  /** Until the largest thing is painted, ms. */
+  largestPaint: 5_000,
+  /** For which the page cannot answer, ms: what long tasks take beyond 50 ms each. */
+  blocking: 2_000,
+  /** Of the layout, as Lighthouse scores it: above 0.1 is poor. */
+  shift: 0.1,
+} as const;
+
+/** A view in a new tab, with nothing kept, is within its budget; like Lighthouse, from the browser's own entries. */
+export async function expectWithinBudget(
+  browser: Browser,
+  url: string,
+  untilShown: (page: Page) => Promise<unknown>,
+  script: number = budget.script,
+): Promise<void> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  const page = await context.newPage();
+  await page.goto(url);
+  await untilShown(page);
+  // What moves when answers come, moves by now.
+  await page.waitForTimeout(500);
+  const spent = (await page.evaluate(measure)) as Record<keyof typeof budget, number>;
+  await context.close();
+  expect(spent.script, `${url}: bytes of script`).toBeGreaterThan(50_000);
+  expect(spent.largestPaint, `${url}: nothing was painted`).toBeGreaterThan(0);
+  for (const [name, most] of Object.entries({ ...budget, script })) {
+    expect(spent[name as keyof typeof budget], `${url}: ${name}`).toBeLessThan(most);
+  }
+}
+
+/** Runs in the browser. */
+const measure = `(async () => {
+  const read = (type) => new Promise((resolve) => {
+    const entries = [];
+    const observer = new PerformanceObserver((list) => entries.push(...list.getEntries()));
+    observer.observe({ type, buffered: true });
+    setTimeout(() => { observer.disconnect(); resolve(entries); }, 100);
+  });
+  const [paints, shifts, tasks] = await Promise.all(['largest-contentful-paint', 'layout-shift', 'longtask'].map(read));
+  const resources = performance.getEntriesByType('resource');
+  const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
+  return {
+    script: sum(resources.filter(({ name }) => name.endsWith('.js')).map((it) => it.encodedBodySize)),
+    requests: resources.length + 1,
+    largestPaint: Math.max(0, ...paints.map((it) => it.startTime)),
+    blocking: sum(tasks.map((it) => Math.max(0, it.duration - 50))),
+    shift: sum(shifts.filter((it) => !it.hadRecentInput).map((it) => it.value)),
+  };
+})()`;
 
 async function expectNoViolation(page: Page, view: string, runOnly: { type: string; values: string[] }): Promise<void> {
   // As a debugger does: the page's own policy allows no script but its own.

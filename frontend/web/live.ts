@@ -95,7 +95,11 @@ function apply(
   kindsTold: ReadonlySet<string>,
 ): void {
   const refresh = (...queryKey: unknown[]) => void client.invalidateQueries({ queryKey });
-  if (kindsTold.has('processor.breaker')) refresh('stats');
+  if (kindsTold.has('processor.breaker')) {
+    refresh('stats');
+    refresh('system');
+  }
+  if (kindsTold.has('job.progress')) refresh('jobs');
   if (images.size > 0 || people.size > 0) {
     updateLists(client, (list) => markDirtyPerson(markDirty(list, images), people));
     refresh('images');
