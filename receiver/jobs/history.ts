@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { countMinutes, writeMinutes } from '../../lib/image-history.ts';
+import { saveJob } from '../../lib/jobs.ts';
 import type { Job } from '../../lib/run-jobs.ts';
 
 export const HISTORY = 'history';
@@ -13,7 +14,10 @@ export function createHistoryJob({ everyMs = EVERY_MS } = {}): Job {
     async run({ db, write, signal }) {
       while (!signal.aborted) {
         const minutes = await countMinutes(db);
-        await write((connection) => writeMinutes(connection, minutes));
+        await write(async (connection) => {
+          await writeMinutes(connection, minutes);
+          await saveJob(connection, HISTORY, { done: minutes.length, total: minutes.length, run: 'finished' });
+        });
         await sleep(everyMs, undefined, { signal }).catch(() => undefined);
       }
     },

@@ -8,6 +8,8 @@ import { useMedia, useWidth } from '../use-width.ts';
 /** Distances up to here are drawn; strangers are rarely farther. */
 export const farthest = 1;
 const height = 240;
+/** Left and right of the plot, CSS pixels; styles/system.css knows it too. */
+const edge = 12;
 /** Bins of 0.01 are many for few faces: so many are drawn as one. */
 const binsInOne = 2;
 
@@ -95,7 +97,7 @@ function plotOptions(width: number, marks: Marks): Options {
   return {
     width,
     height,
-    padding: [12, 0, 0, 0],
+    padding: [12, edge, 0, edge],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
     scales: {
@@ -108,6 +110,7 @@ function plotOptions(width: number, marks: Marks): Options {
         font: `12px ${theme.fontFamily}`,
         grid: { stroke: colour('--line'), width: 1 },
         ticks: { show: false },
+        size: 28,
         values: (_plot, splits) => splits.map((distance) => distance.toFixed(1)),
       },
       { show: false },

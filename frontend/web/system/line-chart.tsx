@@ -56,8 +56,9 @@ export function LineChart({ title, summary, times, lines, format }: Props) {
     plot.current?.setData(latest.current);
   });
 
-  const at = pointed ?? times.length - 1;
-  const time = times[at];
+  const time = times[pointed ?? times.length - 1];
+  const readValue = (values: Line['values']) =>
+    pointed === null ? values.findLast((value) => value !== null) : values[pointed];
   return (
     <figure className="chart">
       <figcaption>
@@ -70,7 +71,7 @@ export function LineChart({ title, summary, times, lines, format }: Props) {
         {lines.map(({ label, colour, values }) => (
           <li key={label}>
             <span className="chart-key" style={{ background: `var(${colour})` }} aria-hidden="true" />
-            {label} <strong>{formatOr(values[at] ?? null, format)}</strong>
+            {label} <strong>{formatOr(readValue(values) ?? null, format)}</strong>
           </li>
         ))}
       </ul>
@@ -105,7 +106,12 @@ function chartOptions(
     cursor: { y: false, drag: { x: false, y: false }, sync: { key: 'system' }, points: { size: 7 } },
     scales: { x: { time: true }, y: { range: (_plot, _least, most) => [0, niceMost(most)] } },
     axes: [
-      { ...axis, space: 72, values: (_plot, splits) => splits.map((seconds) => formatTimeOfDay(seconds * 1000)) },
+      {
+        ...axis,
+        size: 28,
+        space: 72,
+        values: (_plot, splits) => splits.map((seconds) => formatTimeOfDay(seconds * 1000)),
+      },
       { ...axis, size: 52, space: 36, incrs: steps, values: (_plot, splits) => splits.map(format) },
     ],
     series: [{}, ...lines.map((line) => toSeries(line, colour))],

@@ -44,14 +44,16 @@ export function SystemPage() {
     <>
       <div className="page-title">
         <h1>{t('nav.system')}</h1>
-        <Ranges />
         <Link className="button" to="/system/threshold">
           {t('threshold.title')}
         </Link>
       </div>
       <Figures minutes={minutes} system={system.data} backlog={stats?.images.pending} />
       <section className="section" aria-labelledby="history">
-        <h2 id="history">{t('system.history', { count: hours })}</h2>
+        <div className="section-head">
+          <h2 id="history">{t('system.history', { count: hours })}</h2>
+          <Ranges />
+        </div>
         {minutes ? (
           <HistoryCharts history={toHistory(minutes)} minutes={minutes} hours={hours} />
         ) : (

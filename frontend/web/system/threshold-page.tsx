@@ -1,7 +1,8 @@
+import '../styles/detail.css';
 import '../styles/system.css';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { useState } from 'react';
+import { type CSSProperties, useState } from 'react';
 import { type Calibration, fetchCalibration } from '../api-system.ts';
 import { FaceMark } from '../face-mark.tsx';
 import { NotLoaded } from '../not-loaded.tsx';
@@ -26,14 +27,17 @@ export function ThresholdPage() {
     // Measuring takes some seconds of a large gallery; it changes when somebody is enrolled.
     staleTime: 30_000,
     refetchOnWindowFocus: true,
+    refetchInterval: ({ state }) => (state.error ? 3_000 : false),
   });
   const isEmpty = !data && error instanceof ApiError && error.code === 'gallery_empty';
   return (
     <article>
-      <div className="page-title">
+      <div className="detail-head">
         <Link className="back-link" to="/system">
           <span aria-hidden="true">←</span> {t('nav.system')}
         </Link>
+      </div>
+      <div className="page-title">
         <h1>{t('threshold.title')}</h1>
       </div>
       {data && <Chooser calibration={data} />}
@@ -88,7 +92,7 @@ function Chooser({ calibration }: { calibration: Calibration }) {
           <input
             type="range"
             className="threshold-slider"
-            style={{ width: `${(largest / farthest) * 100}%` }}
+            style={{ '--reach': largest / farthest } as CSSProperties}
             min={0}
             max={largest}
             step={step}
@@ -129,13 +133,14 @@ function Suggestion({ calibration, choose }: { calibration: Calibration; choose:
   const { suggestion } = calibration.nearest;
   const { threshold, sure, trials, needed, falseAcceptRateAtMost } = suggestion;
   if (threshold === null) return <p>{t('threshold.noSuggestion')}</p>;
-  const rate = formatRate(sure ? calibration.falseAcceptRate : falseAcceptRateAtMost);
+  const wanted = formatRate(calibration.falseAcceptRate);
   return (
     <div className="suggestion-line">
       <p>
         {sure
-          ? t('threshold.sure', { threshold, rate })
-          : t('threshold.unsure', { threshold, rate, trials, needed: Math.max(needed, trials) })}
+          ? t('threshold.sure', { threshold, rate: wanted })
+          : t('threshold.unsure', { threshold, count: trials, rate: formatRate(falseAcceptRateAtMost) })}{' '}
+        {!sure && trials < needed && t('threshold.needed', { count: needed, rate: wanted })}
       </p>
       <button type="button" className="button" onClick={() => choose(threshold)}>
         {t('threshold.useSuggestion')}

@@ -29,6 +29,7 @@ export function ThresholdPreview({ threshold, current }: { threshold: number; cu
     queryFn: ({ signal }) => fetchPreview(rested, signal),
     enabled: !isSame,
     staleTime: 60_000,
+    refetchInterval: ({ state }) => (state.error ? 3_000 : false),
     placeholderData: (shown) => shown,
   });
   return (

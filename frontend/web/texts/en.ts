@@ -420,8 +420,12 @@ export const en = {
     comparisons_one: 'of {{count, number}} comparison',
     comparisons_other: 'of {{count, number}} comparisons',
     sure: 'Suggested: {{threshold}}. With 95 % confidence at most {{rate}} of strangers get a name.',
-    unsure:
-      'Suggested: {{threshold}}. That is sure for a rate of {{rate}} only: {{trials, number}} comparisons with strangers, {{needed, number}} would say more.',
+    unsure_one:
+      'Suggested: {{threshold}}. From {{count, number}} comparison all that is sure is: at most {{rate}} of strangers get a name.',
+    unsure_other:
+      'Suggested: {{threshold}}. From {{count, number}} comparisons all that is sure is: at most {{rate}} of strangers get a name.',
+    needed_one: 'To be sure of {{rate}} it takes {{count, number}} comparison.',
+    needed_other: 'To be sure of {{rate}} it takes {{count, number}} comparisons.',
     noSuggestion: 'There are no strangers to compare with: add a second person.',
     useSuggestion: 'Try the suggestion',
     currentUser: 'Set by somebody: {{threshold}}',

@@ -373,8 +373,8 @@ export const zh: Partial<Record<keyof typeof en, unknown>> = {
     falseReject: '漏认的已知人脸',
     comparisons_other: '共 {{count, number}} 次比较',
     sure: '建议：{{threshold}}。以 95 % 的置信度，最多 {{rate}} 的陌生人会被误认。',
-    unsure:
-      '建议：{{threshold}}。但只能保证误认率不超过 {{rate}}：与陌生人的比较只有 {{trials, number}} 次，需要 {{needed, number}} 次才能说得更准。',
+    unsure_other: '建议：{{threshold}}。根据 {{count, number}} 次比较，只能确定最多 {{rate}} 的陌生人会被误认。',
+    needed_other: '要确定不超过 {{rate}}，需要 {{count, number}} 次比较。',
     noSuggestion: '没有可比较的陌生人：请添加第二个人。',
     useSuggestion: '试用建议值',
     currentUser: '已设置为：{{threshold}}',
