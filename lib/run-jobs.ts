@@ -45,16 +45,22 @@ export interface RunJobsOptions {
   readonly signal: AbortSignal;
   /** Told when this process begins to lead, and when it has ended. */
   readonly onLead?: (leads: boolean) => void;
+  /** The same, with what it leads; undefined when it has ended. */
+  readonly onLeads?: (leads: { readonly fence: number; readonly jobs: string[] } | undefined) => void;
 }
 
 const RETRY_MS = 1_000;
 
 /** Stands for leader, and runs the jobs whenever this process is it. Resolves when `signal` is aborted and all have ended. */
 export function runJobs(options: RunJobsOptions): Promise<void> {
-  const { natsUrl: url, natsAccess: access, bucket, leaseMs, replicas, log, signal, onLead } = options;
+  const { natsUrl: url, natsAccess: access, bucket, leaseMs, replicas, log, signal, onLead, onLeads, jobs } = options;
   const lead = async (leadership: Leadership) => {
     onLead?.(true);
-    await leadJobs(leadership, options).finally(() => onLead?.(false));
+    onLeads?.({ fence: leadership.fence, jobs: jobs.map((job) => job.name) });
+    await leadJobs(leadership, options).finally(() => {
+      onLead?.(false);
+      onLeads?.(undefined);
+    });
   };
   return holdLeadership({ url, access, bucket, leaseMs, replicas, log, signal, lead });
 }

@@ -10,6 +10,7 @@ import { createLog } from '../lib/log.ts';
 import { createLeaderGauge, createMetrics } from '../lib/metrics.ts';
 import { openNatsAccess } from '../lib/nats-access.ts';
 import { openPeople } from '../lib/people.ts';
+import { reportReplica } from '../lib/replicas.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { runJobs } from '../lib/run-jobs.ts';
 import { keepTls } from '../lib/tls-files.ts';
@@ -22,7 +23,7 @@ import { createModelJob } from './jobs/models.ts';
 import { createRematchJob } from './jobs/rematch.ts';
 import { processImage } from './process-image.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
-import { reportBreaker } from './report-breaker.ts';
+import { describeBreaker, reportBreaker } from './report-breaker.ts';
 import { startWorker } from './worker.ts';
 
 const config = loadOrExit(() => loadConfig(process.env));
@@ -49,6 +50,10 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   const metrics = createMetrics();
   const reporting = reportBreaker({ breaker: recognizer.breaker, db, events, metrics, log, signal });
   onClose('reports', () => reporting);
+  const look = () => ({ breaker: describeBreaker(recognizer.breaker.status()) });
+  const replica = reportReplica({ db, service: 'processor', look, log, signal });
+  recognizer.breaker.onChange(() => replica.tell({}));
+  onClose('replica', () => replica.ended);
 
   const retryScheduleMs = config.RETRY_SCHEDULE;
   const options = {
@@ -88,6 +93,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     log,
     signal,
     onLead: createLeaderGauge(metrics, 'stored'),
+    onLeads: (leads) => replica.tell({ leads }),
   });
   onClose('jobs', () => jobs);
 

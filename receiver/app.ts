@@ -47,6 +47,7 @@ import { addRetryRoutes } from './routes/retry.ts';
 import { addSearchRoute } from './routes/search.ts';
 import { addSessionRoutes } from './routes/session.ts';
 import { addSubmitRoutes } from './routes/submit.ts';
+import { addSystemRoutes } from './routes/system.ts';
 
 export interface AppOptions {
   readonly db: Database;
@@ -144,6 +145,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addSessionRoutes(api, options);
     addAuditRoute(api, options);
     addModelRoutes(api, options);
+    addSystemRoutes(api, options);
   };
   await app.register(addRoutes);
   return app;

@@ -8,6 +8,7 @@ import { createLog } from '../lib/log.ts';
 import { createLeaderGauge, createMetrics } from '../lib/metrics.ts';
 import { openNatsAccess } from '../lib/nats-access.ts';
 import { openPhotoSources } from '../lib/photo-sources.ts';
+import { reportReplica } from '../lib/replicas.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { runJobs } from '../lib/run-jobs.ts';
 import { openSessions } from '../lib/sessions.ts';
@@ -16,6 +17,7 @@ import { admitSomebody, openAccess } from './access/open-access.ts';
 import { buildApp } from './app.ts';
 import { loadConfig } from './config.ts';
 import { indexPathsOfOlderVersions } from './index-paths.ts';
+import { createHistoryJob } from './jobs/history.ts';
 import { createRetryJob } from './jobs/retry-failed.ts';
 import { createSweepJob } from './jobs/sweep.ts';
 import { createTidyJob } from './jobs/tidy-queue.ts';
@@ -47,8 +49,15 @@ await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
   const images = openImages(db);
   const faces = openFaces(db);
   const metrics = createMetrics();
+  const replica = reportReplica({ db, service: 'receiver', log, signal });
+  onClose('replica', () => replica.ended);
   const jobs = runJobs({
-    jobs: [createSweepJob({ queue, metrics }), createRetryJob({ events, metrics }), createTidyJob({ queue })],
+    jobs: [
+      createSweepJob({ queue, metrics }),
+      createRetryJob({ events, metrics }),
+      createTidyJob({ queue }),
+      createHistoryJob(),
+    ],
     ...{
       db,
       log,
@@ -60,6 +69,7 @@ await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
       leaseMs: config.LEADER_LEASE_MS,
     },
     onLead: createLeaderGauge(metrics, 'queue'),
+    onLeads: (leads) => replica.tell({ leads }),
   });
   onClose('jobs', () => jobs);
   const indexing = indexPathsOfOlderVersions({ images, log, signal });

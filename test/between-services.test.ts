@@ -79,12 +79,19 @@ describe('with TLS everywhere, an account for each service, and no more rights t
       const { body } = await call('GET', `/v1/images/${first.id}`);
       return body.status === 'unknown' && (await call('GET', `/v1/people/${ada}`)).status === 404;
     });
-    for (const path of ['/v1/stats', '/v1/clusters', '/v1/images?q=sample', '/v1/calibration']) {
+    for (const path of [
+      '/v1/stats',
+      '/v1/stats/history',
+      '/v1/system',
+      '/v1/clusters',
+      '/v1/images?q=sample',
+      '/v1/calibration',
+    ]) {
       expect((await call('GET', path)).status, path).toBe(200);
     }
     const { jobs } = (await call('GET', '/v1/jobs')).body;
     const names = jobs.map((job: { name: string }) => job.name);
-    expect(names).toEqual(expect.arrayContaining(['clusters', 'rematch', 'sweep', 'retry', 'tidy']));
+    expect(names).toEqual(expect.arrayContaining(['clusters', 'rematch', 'sweep', 'retry', 'tidy', 'history']));
     expect((await call('DELETE', `/v1/images/${second.id}`)).status).toBe(204);
     await waitFor('events to be told', () =>
       ['image.accepted', 'image.finished', 'image.changed', 'person.removed'].every((kind) =>

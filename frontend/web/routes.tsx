@@ -84,6 +84,20 @@ const routeTree = root.addChildren([
     path: '/upload',
     component: page(() => import('./upload/upload-page.tsx'), 'UploadPage'),
   }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/system',
+    validateSearch: (search: Record<string, unknown>): { hours?: 6 | 24 } => {
+      const hours = Number(search.hours);
+      return hours === 6 || hours === 24 ? { hours } : {};
+    },
+    component: page(() => import('./system/system-page.tsx'), 'SystemPage'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/system/threshold',
+    component: page(() => import('./system/threshold-page.tsx'), 'ThresholdPage'),
+  }),
 ]);
 
 export const router = createRouter({

@@ -34,6 +34,8 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'POST /v1/images/retry': ADMIN,
   'GET /v1/images/:id/photo': READ,
   'GET /v1/stats': READ,
+  'GET /v1/stats/history': READ,
+  'GET /v1/system': READ,
   'GET /v1/events': READ,
   'GET /v1/jobs': READ,
   'POST /v1/search': READ,

@@ -21,3 +21,4 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON reference_descriptors TO 'faceflow_proce
 GRANT SELECT, DELETE ON idempotency_keys TO 'faceflow_processor'@'%';
 GRANT SELECT (version) ON schema_migrations TO 'faceflow_processor'@'%';
 GRANT SELECT (holder, expires_at) ON schema_lock TO 'faceflow_processor'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON replicas TO 'faceflow_processor'@'%';

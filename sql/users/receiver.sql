@@ -16,6 +16,8 @@ GRANT SELECT, INSERT, UPDATE ON clusters TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT ON cluster_splits TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT, UPDATE ON jobs TO 'faceflow_receiver'@'%';
 GRANT SELECT, DELETE ON processors TO 'faceflow_receiver'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON replicas TO 'faceflow_receiver'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON image_minutes TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT, UPDATE (last_used_at, revoked_at) ON api_keys TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT, DELETE ON sessions TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT ON audit TO 'faceflow_receiver'@'%';

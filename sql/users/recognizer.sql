@@ -13,3 +13,4 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON reference_descriptors TO 'faceflow_recog
 GRANT INSERT ON audit TO 'faceflow_recognizer'@'%';
 GRANT SELECT (version) ON schema_migrations TO 'faceflow_recognizer'@'%';
 GRANT SELECT (holder, expires_at) ON schema_lock TO 'faceflow_recognizer'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON replicas TO 'faceflow_recognizer'@'%';
