@@ -45,6 +45,8 @@ export interface RunJobsOptions {
   readonly signal: AbortSignal;
   /** Told when this process begins to lead, and when it has ended. */
   readonly onLead?: (leads: boolean) => void;
+  /** Told the name of a job each time that it fails. */
+  readonly onError?: (job: string) => void;
 }
 
 const RETRY_MS = 1_000;
@@ -59,7 +61,7 @@ export function runJobs(options: RunJobsOptions): Promise<void> {
   return holdLeadership({ url, access, bucket, leaseMs, replicas, log, signal, lead });
 }
 
-async function leadJobs({ fence, signal }: Leadership, { jobs, db, log }: RunJobsOptions): Promise<void> {
+async function leadJobs({ fence, signal }: Leadership, { jobs, db, log, onError }: RunJobsOptions): Promise<void> {
   const ending = new AbortController();
   const until = ending.signal;
   const giveUp = () => ending.abort();
@@ -77,7 +79,8 @@ async function leadJobs({ fence, signal }: Leadership, { jobs, db, log }: RunJob
       log: log.child({ job: job.name }),
       write: (work) => writeAsLeader(db, { job: job.name, fence }, work),
     };
-    return repeat(`the job ${job.name}`, { until, giveUp, log }, () => job.run(context));
+    const failed = () => onError?.(job.name);
+    return repeat(`the job ${job.name}`, { until, giveUp, log, failed }, () => job.run(context));
   });
   await Promise.all(running);
 }
@@ -85,7 +88,7 @@ async function leadJobs({ fence, signal }: Leadership, { jobs, db, log }: RunJob
 /** Does `work` again and again, also when it throws, until it is done, the lead is lost, or `until` is aborted. */
 async function repeat(
   what: string,
-  { until, giveUp, log }: { until: AbortSignal; giveUp: () => void; log: Log },
+  { until, giveUp, log, failed }: { until: AbortSignal; giveUp: () => void; log: Log; failed?: () => void },
   work: () => Promise<unknown>,
 ): Promise<void> {
   let failing = false;
@@ -99,6 +102,7 @@ async function repeat(
         log.warn(messageOf(error));
         return giveUp();
       }
+      failed?.();
       // Once an outage of the database, not once a second.
       if (!failing) log.error({ err: error }, `${what} failed, and is tried again: ${messageOf(error)}`);
       failing = true;

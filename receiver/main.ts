@@ -5,7 +5,7 @@ import { openFaces } from '../lib/faces.ts';
 import { openImageQueue } from '../lib/image-queue.ts';
 import { openImages } from '../lib/images.ts';
 import { createLog } from '../lib/log.ts';
-import { createLeaderGauge, createMetrics } from '../lib/metrics.ts';
+import { createJobErrorCounter, createLeaderGauge, createMetrics, measureNeeds } from '../lib/metrics.ts';
 import { openNatsAccess } from '../lib/nats-access.ts';
 import { openPhotoSources } from '../lib/photo-sources.ts';
 import { loadOrExit, run } from '../lib/run.ts';
@@ -19,6 +19,8 @@ import { indexPathsOfOlderVersions } from './index-paths.ts';
 import { createRetryJob } from './jobs/retry-failed.ts';
 import { createSweepJob } from './jobs/sweep.ts';
 import { createTidyJob } from './jobs/tidy-queue.ts';
+import { measureQueue } from './measure-queue.ts';
+import { measureDatabaseCluster, measureUploadFolder } from './measure-storage.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
 
 const config = loadOrExit(() => loadConfig(process.env));
@@ -47,8 +49,18 @@ await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
   const images = openImages(db);
   const faces = openFaces(db);
   const metrics = createMetrics();
+  measureNeeds(metrics, { mysql: () => db.ping(), nats: () => queue.ping() });
+  measureQueue(metrics, queue);
+  measureDatabaseCluster(metrics, db);
+  measureUploadFolder(metrics, config.IMAGE_ROOTS[0] ?? '');
+  const background = [
+    createSweepJob({ queue, metrics }),
+    createRetryJob({ events, metrics }),
+    createTidyJob({ queue }),
+  ];
+  const names = background.map(({ name }) => name);
   const jobs = runJobs({
-    jobs: [createSweepJob({ queue, metrics }), createRetryJob({ events, metrics }), createTidyJob({ queue })],
+    jobs: background,
     ...{
       db,
       log,
@@ -60,6 +72,7 @@ await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
       leaseMs: config.LEADER_LEASE_MS,
     },
     onLead: createLeaderGauge(metrics, 'queue'),
+    onError: createJobErrorCounter(metrics, names),
   });
   onClose('jobs', () => jobs);
   const indexing = indexPathsOfOlderVersions({ images, log, signal });
