@@ -62,11 +62,12 @@ export function createJobErrorCounter(metrics: Metrics, jobs: readonly string[])
   const counter = new Counter({
     name: 'faceflow_job_errors_total',
     help: 'How often a background job has failed, and was begun again a second later.',
-    labelNames: ['job'],
+    // Prometheus itself calls what it scrapes a job.
+    labelNames: ['task'],
     registers: [metrics],
   });
-  for (const job of jobs) counter.inc({ job }, 0);
-  return (job) => counter.inc({ job });
+  for (const task of jobs) counter.inc({ task }, 0);
+  return (task) => counter.inc({ task });
 }
 
 /** What others need may not be answered in time: a scrape has 10 s. */

@@ -3,7 +3,7 @@ import { openDecisionRules } from '../lib/decision-rules.ts';
 import { DESCRIPTOR_MODELS } from '../lib/descriptor-models.ts';
 import { serveHealth } from '../lib/health.ts';
 import { createLog } from '../lib/log.ts';
-import { createMetrics, measureNeeds } from '../lib/metrics.ts';
+import { createMetrics } from '../lib/metrics.ts';
 import { readWantedModels } from '../lib/models.ts';
 import { openPeople } from '../lib/people.ts';
 import { DOWNLOADS, openPhotoSources } from '../lib/photo-sources.ts';
@@ -50,7 +50,6 @@ await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
   const mysqlTls = await keepTls('MYSQL', config, { log, signal });
   const database = config.MYSQL_URL === undefined ? null : openDatabase(config.MYSQL_URL, { tls: mysqlTls });
   onClose('database', () => database?.close());
-  if (database !== null) measureNeeds(metrics, { mysql: () => database.ping() });
   const server = await serveRecognizer({
     host: config.HOST,
     port: config.RECOGNIZER_PORT,
