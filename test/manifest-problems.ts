@@ -179,16 +179,16 @@ function findConfigProblems({ label, pod }: Workload, container: Container, obje
   const service = serviceOf(container.command);
   if (service === undefined) return [`${at}: ${container.command?.join(' ')} starts nothing`];
   const { own, shared, interpolated, problems } = resolveEnvironment(container, objects);
-  const port = own[`${service.toUpperCase()}_PORT`];
+  const set = [own[`${service.toUpperCase()}_PORT`], own.METRICS_PORT].filter((port) => port !== undefined);
   const ports = (container.ports ?? []).map(({ containerPort }) => String(containerPort));
   const pauseSeconds = Number(container.lifecycle?.preStop?.exec?.command[1] ?? 0);
   const stopMs = pauseSeconds * 1000 + Number(shared.SHUTDOWN_TIMEOUT_MS ?? 25_000);
   return [
     ...problems.map((problem) => `${at}: ${problem}`),
     ...findEnvironmentProblems(at, service, { own, shared, interpolated }),
-    ...(service === 'sql' || (ports.length === 1 && ports[0] === port)
+    ...(service === 'sql' || (set.length > 0 && ports.join() === set.join())
       ? []
-      : [`${at}: port ${ports}, but ${port} is set`]),
+      : [`${at}: port ${ports}, but ${set} is set`]),
     ...((pod.terminationGracePeriodSeconds ?? 30) * 1000 > stopMs ? [] : [`${at}: is killed before it can stop`]),
     ...Object.entries(own).flatMap(([key, value]) => findAddressProblems(`${at}: ${key}`, value, objects)),
   ];
