@@ -104,12 +104,17 @@ describe.skipIf(kustomize === undefined)('deploy/k8s/components/monitoring', () 
       template?: { spec: { containers: { ports: { name: string }[] }[] } };
     };
   }
+  let component: Monitored[];
   const render = (path: string) => {
     const [program = '', ...args] = kustomize ?? [];
     const rendered = execFileSync(program, [...args, path], { cwd: pathOf(''), encoding: 'utf8' });
     return parseAllDocuments(rendered).map((document) => document.toJS() as Monitored);
   };
-  const find = (kind: string) => render('deploy/k8s/components/monitoring').find((object) => object.kind === kind);
+  const find = (kind: string) => component.find((object) => object.kind === kind);
+
+  beforeAll(() => {
+    component = render('deploy/k8s/components/monitoring');
+  });
 
   test('holds the alerts, as the operator takes them', () => {
     const rule = find('PrometheusRule');

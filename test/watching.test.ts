@@ -120,6 +120,9 @@ describe.skipIf('skip' in programs)('a system that Prometheus watches', () => {
     expect((await post('/images/post', { paths })).status).toBe(202);
     expect((await post('/image/post', { path: 'a.jpg' })).status).toBe(202);
     expect((await fetch(`http://${targets.frontend}/v1/images/999`)).status).toBe(404);
+    const listening = new AbortController();
+    await fetch(`http://${targets.receiver}/v1/events`, { signal: listening.signal });
+    listening.abort();
     await waitFor(
       'all outcomes',
       async () => (await numberOf('sum(faceflow_outcomes_total{kind="identify"})')) === 4,
@@ -164,6 +167,8 @@ describe.skipIf('skip' in programs)('a system that Prometheus watches', () => {
     await becomes('faceflow_http_errors_total{code="image_not_found"}', 1);
     const asked = 'job="faceflow-receiver",route="/v1/images/:id",status="404"';
     await becomes(`faceflow_http_request_duration_seconds_count{${asked}}`, 1);
+    // Somebody has listened: that is no request that took so long.
+    expect(await seen('faceflow_http_request_duration_seconds_count{route="/v1/events"}')).toEqual({});
     await becomes('sum(faceflow_queue_messages)', 0);
     await becomes('faceflow_queue_replicas{state="current"}', 1);
     await becomes('min(faceflow_dependency_up)', 1);
