@@ -48,6 +48,8 @@ export interface Lease {
   readonly id: number;
   /** How often the image has been handed out, this time included. */
   readonly deliveries: number;
+  /** When the queue took it, by the queue's clock. */
+  readonly enqueuedAt: Date;
   /** The outcome is written: the queue may forget the image. */
   done(): void;
   /** Hand it back, to be handed out again after `delayMs`. */
@@ -83,6 +85,8 @@ export interface ImageQueue {
   backlog(): Promise<Backlog>;
   /** When the image that is handed out next was enqueued; now, when none waits. What is older is in flight, or lost. */
   oldestWaiting(): Promise<Date>;
+  /** How many servers keep the stream, and how many more should but are away or still catching up. */
+  replicas(): Promise<{ current: number; behind: number }>;
   /** Tells this stream from another one of the same name: a server that has lost its disk makes it anew. */
   streamBirthday(): Promise<string>;
   /** Removes what others have left behind in the stream, as far as nobody needs it any more. */
@@ -193,6 +197,13 @@ export function openImageQueue(options: QueueOptions): ImageQueue {
       return next?.time ?? new Date();
     },
 
+    async replicas() {
+      const { cluster } = await connected().manager.streams.info(options.stream);
+      const others = cluster?.replicas ?? [];
+      const behind = others.filter(({ current, offline }) => offline || !current).length;
+      return { current: 1 + others.length - behind, behind };
+    },
+
     async streamBirthday() {
       return (await connected().manager.streams.info(options.stream)).created;
     },
@@ -224,6 +235,7 @@ function leaseOf(message: JsMsg): Lease | null {
     kind: message.subject.endsWith('.enrol') ? 'enrol' : 'identify',
     id,
     deliveries: message.info.deliveryCount,
+    enqueuedAt: message.time,
     done: () => message.ack(),
     retryIn: (delayMs) => message.nak(delayMs),
     extend: () => message.working(),

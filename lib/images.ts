@@ -32,6 +32,16 @@ export interface AcceptedImage {
   readonly attempt: number;
 }
 
+/** What a worker needs to know of an image. */
+export interface Work {
+  readonly path: string;
+  readonly status: ImageStatus;
+  /** How often it has been put back to pending. */
+  readonly attempt: number;
+  /** Since it was accepted, ms, by the database's clock. */
+  readonly ageMs: number;
+}
+
 export interface Face {
   readonly id: number;
   readonly box: BoundingBox | null;
@@ -124,7 +134,7 @@ export interface Images extends Outbox {
    */
   addImages(paths: readonly string[]): Promise<AcceptedImage[]>;
   /** What a worker needs to know; null when the image was deleted. */
-  findWork(id: number): Promise<{ path: string; status: ImageStatus } | null>;
+  findWork(id: number): Promise<Work | null>;
   /**
    * Writes the outcome of a pending image with its faces, in one transaction. Marks the image for the rematch job when
    * the gallery has changed since the recognizer looked at it.
@@ -162,8 +172,14 @@ export function openImages(db: Database, options: { readonly retryScheduleMs?: r
     ...openOutbox(db, 'images'),
 
     async findWork(id) {
-      const [rows] = await db.query<Row[]>('SELECT path, status FROM images WHERE id = ?', [id]);
-      return rows[0] ? { path: rows[0].path, status: rows[0].status } : null;
+      const [rows] = await db.query<Row[]>(
+        `SELECT path, status, attempt, TIMESTAMPDIFF(MICROSECOND, created_at, CURRENT_TIMESTAMP(3)) / 1000 AS age_ms
+           FROM images WHERE id = ?`,
+        [id],
+      );
+      if (rows[0] === undefined) return null;
+      const { path, status, attempt, age_ms } = rows[0];
+      return { path, status, attempt, ageMs: Number(age_ms) };
     },
 
     recordOutcome: (id, outcome) => db.transact((connection) => writeOutcome(connection, id, outcome, retryScheduleMs)),

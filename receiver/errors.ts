@@ -105,10 +105,11 @@ export function toApiError(error: unknown, requestId: string): { status: number;
   return answer(500, 'internal_error', 'Something went wrong here. The log of the receiver says what.');
 }
 
-/** Every error leaves in the same shape; only those that are our fault are logged. */
-export function answerErrors(app: FastifyInstance): void {
+/** Every error leaves in the same shape; only those that are our fault are logged. @param count is told the code of each */
+export function answerErrors(app: FastifyInstance, count: (code: string) => void): void {
   app.setErrorHandler((error: unknown, request: FastifyRequest, reply: FastifyReply) => {
     const { status, body } = toApiError(error, request.id);
+    count(body.code);
     if (error instanceof HttpError && error.retryAfterSeconds) reply.header('retry-after', error.retryAfterSeconds);
     if (status === 401) reply.header('www-authenticate', 'Bearer');
     if (status >= 500) request.log.error({ err: error, requestId: request.id }, messageOf(error));

@@ -5,7 +5,7 @@ import { openFaces } from '../lib/faces.ts';
 import { openImageQueue } from '../lib/image-queue.ts';
 import { openImages } from '../lib/images.ts';
 import { createLog } from '../lib/log.ts';
-import { createLeaderGauge, createMetrics } from '../lib/metrics.ts';
+import { createJobErrorCounter, createLeaderGauge, createMetrics, measureNeeds } from '../lib/metrics.ts';
 import { openNatsAccess } from '../lib/nats-access.ts';
 import { openPhotoSources } from '../lib/photo-sources.ts';
 import { reportReplica } from '../lib/replicas.ts';
@@ -21,6 +21,8 @@ import { createHistoryJob } from './jobs/history.ts';
 import { createRetryJob } from './jobs/retry-failed.ts';
 import { createSweepJob } from './jobs/sweep.ts';
 import { createTidyJob } from './jobs/tidy-queue.ts';
+import { measureQueue } from './measure-queue.ts';
+import { measureDatabaseCluster, measureUploadFolder } from './measure-storage.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
 
 const config = loadOrExit(() => loadConfig(process.env));
@@ -51,13 +53,20 @@ await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
   const metrics = createMetrics();
   const replica = reportReplica({ db, service: 'receiver', log, signal });
   onClose('replica', () => replica.ended);
+  measureNeeds(metrics, { mysql: () => db.ping(), nats: () => queue.ping() });
+  measureQueue(metrics, queue);
+  measureDatabaseCluster(metrics, db);
+  measureUploadFolder(metrics, config.IMAGE_ROOTS[0] ?? '');
+  const background = [
+    createSweepJob({ queue, metrics }),
+    createRetryJob({ events, metrics }),
+    createTidyJob({ queue }),
+    createHistoryJob(),
+  ];
+  const names = background.map(({ name }) => name);
+  const measureLead = createLeaderGauge(metrics, 'queue');
   const jobs = runJobs({
-    jobs: [
-      createSweepJob({ queue, metrics }),
-      createRetryJob({ events, metrics }),
-      createTidyJob({ queue }),
-      createHistoryJob(),
-    ],
+    jobs: background,
     ...{
       db,
       log,
@@ -68,8 +77,11 @@ await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
       bucket: `${stream}_sweeper`,
       leaseMs: config.LEADER_LEASE_MS,
     },
-    onLead: createLeaderGauge(metrics, 'queue'),
-    onLeads: (leads) => replica.tell({ leads }),
+    onLead(leads) {
+      measureLead(leads !== undefined);
+      replica.tell({ leads });
+    },
+    onError: createJobErrorCounter(metrics, names),
   });
   onClose('jobs', () => jobs);
   const indexing = indexPathsOfOlderVersions({ images, log, signal });
