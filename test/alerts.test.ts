@@ -10,8 +10,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { generateFiles } from '../deploy/monitoring/generate.ts';
 import { ALERT_CASES, type AlertCase, type Series } from './alert-cases.ts';
-import { findKustomize } from './kubernetes-objects.ts';
+
 import { findPrometheus } from './prometheus.ts';
+import { findKustomize } from './render-manifests.ts';
 
 interface Rule {
   readonly alert: string;
