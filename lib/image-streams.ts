@@ -44,7 +44,7 @@ export type Stream = (past: number, size: number) => Promise<Stretch>;
 
 /** More people than this are not followed one by one. */
 const PEOPLE_FOLLOWED = 32;
-/** Images of many people, of a folder or of some days that are put into order here. */
+/** Images of many people or of a folder that are put into order here. */
 const IMAGES_SORTED = 5_000;
 /** The longest words of a folder's path by which its images are found. */
 const WORDS_OF_FOLDER = 8;
@@ -138,12 +138,6 @@ export async function streamFolder(db: Queryable, way: Way, folder: string): Pro
   if (few !== null) return few;
   const words = parseSearch(folder).sort((a, b) => b.length - a.length);
   return words.length === 0 ? null : streamPaths(db, way, words.slice(0, WORDS_OF_FOLDER));
-}
-
-/** Images posted from one moment on and before another. Null: there are many. */
-export function streamDates(db: Queryable, way: Way, from: Date, to: Date): Promise<Stream | null> {
-  const sql = `SELECT id FROM images FORCE INDEX (images_created) WHERE created_at >= ? AND created_at < ? LIMIT ?`;
-  return streamFew(db, way, sql, [from, to]);
 }
 
 /** What `sql` finds, put into order here; null when that is too much for it. */

@@ -5,7 +5,6 @@ import {
   OLDEST_FIRST,
   type Stream,
   streamAll,
-  streamDates,
   streamFolder,
   streamPaths,
   streamPerson,
@@ -114,7 +113,6 @@ export async function planSearch(db: Queryable, filter: ImageFilter, way: Way): 
   const some = await Promise.all([
     ...named.map(({ word, people }) => streamWord(db, way, word, people)),
     ...(folder === undefined ? [] : [streamFolder(db, way, folder)]),
-    ...(bounds === way ? [] : [streamDates(db, way, from ?? FIRST_MOMENT, to ?? LAST_MOMENT)]),
   ]);
   const streams = [
     ...(status === undefined ? [] : [streamStatus(db, way, status)]),

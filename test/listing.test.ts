@@ -338,7 +338,8 @@ async function fill(db: Database, images: Images): Promise<Known[]> {
   const added = await images.addImages(paths);
   const known = added.map(({ id, path }, n): Known => {
     const status = n === 100 || n === 600 ? 'failed' : (statuses[n % 5] ?? 'pending');
-    const createdAt = new Date(FIRST_POSTED + n * 1_000);
+    // Posted at once, they may have been given their ids the other way round.
+    const createdAt = new Date(FIRST_POSTED + (n ^ 1) * 1_000);
     if (status !== 'matched') return { id, path, status, people: [], createdAt };
     // The same person twice in one photo, too: a collage.
     const people = [n % 2 === 0 ? 1 : 2, 1, ...(n % 9 === 0 ? [3] : []), ...(n % 50 === 0 ? [4] : []), 100 + n];
@@ -348,7 +349,7 @@ async function fill(db: Database, images: Images): Promise<Known[]> {
     const ids = known.filter((image) => image.status === status).map((image) => image.id);
     await db.query('UPDATE images SET status = ? WHERE id IN (?)', [status, ids]);
   }
-  await db.query(`UPDATE images SET created_at = ? + INTERVAL (id - ?) SECOND`, [
+  await db.query(`UPDATE images SET created_at = ? + INTERVAL ((id - ?) ^ 1) SECOND`, [
     new Date(FIRST_POSTED),
     Math.min(...known.map(({ id }) => id)),
   ]);
