@@ -1,8 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Button, ComboBox, Input, Label, ListBox, ListBoxItem, Popover } from 'react-aria-components';
-import { cropUrl } from './api.ts';
-import { type Choice, fetchPeople, type PersonSummary } from './api-people.ts';
+import { type Choice, coverUrl, fetchPeople, type PersonSummary } from './api-people.ts';
 import { t } from './texts.ts';
 
 interface Props {
@@ -96,12 +95,13 @@ export function PersonPicker({
 }
 
 function Suggestion({ person }: { person: PersonSummary }) {
+  const url = coverUrl(person, 64);
   return (
     <ListBoxItem id={person.id} textValue={person.name} className="suggestion">
-      {person.cover === null ? (
+      {url === null ? (
         <span className="suggestion-face" />
       ) : (
-        <img className="suggestion-face" src={cropUrl(person.cover, 64)} alt="" loading="lazy" />
+        <img className="suggestion-face" src={url} alt="" loading="lazy" />
       )}
       <span>{person.name}</span>
       <small>{t('picker.photos', { count: person.images })}</small>

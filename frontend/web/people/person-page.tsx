@@ -2,8 +2,8 @@ import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { noFilter } from '../api.ts';
-import { fetchPerson, type PersonDetail, type Receipt } from '../api-people.ts';
-import { FaceCrop } from '../face-crop.tsx';
+import { coverUrl, fetchPerson, type PersonDetail, type Receipt } from '../api-people.ts';
+import { FacePicture } from '../face-crop.tsx';
 import { GoneOrTrouble } from '../gone.tsx';
 import { ImageListView } from '../image-list-view.tsx';
 import { LoadingRows } from '../loading-rows.tsx';
@@ -66,7 +66,7 @@ function Person({ person, onErasing, onErased }: Props) {
         </Link>
       </div>
       <header className="person-head">
-        <FaceCrop id={person.cover} width={256} alt="" />
+        <FacePicture url={coverUrl(person, 256)} alt="" />
         <div>
           <h1>{person.name}</h1>
           <p>
