@@ -29,8 +29,8 @@ const maxEmptyPages = 20;
 /** Pages out of reach of the newest that are read again in one go. */
 const maxStalePages = 4;
 /** Of rows farther than `rowsAround` from those that are looked at only the places are kept, once more than this are held. */
-const maxHeld = 4_000;
-const rowsAround = 1_000;
+const maxHeld = 2_000;
+const rowsAround = 500;
 /** Far rows this near to those that are looked at are read again. */
 const rowsAhead = 60;
 

@@ -1,4 +1,4 @@
-import { lazy, Suspense, useEffect, useRef, useState } from 'react';
+import { type KeyboardEvent, lazy, Suspense, useEffect, useRef, useState } from 'react';
 import type { ImageSearch } from '../routes.tsx';
 import { t } from '../texts.ts';
 
@@ -14,6 +14,11 @@ export function FilterButton({ search }: { search: ImageSearch }) {
   const close = () => {
     setOpen(false);
     button.current?.focus();
+  };
+  const closeByEscape = ({ key, target }: KeyboardEvent) => {
+    // While a field offers something, Escape closes that.
+    const offers = target instanceof Element && target.getAttribute('aria-expanded') === 'true';
+    if (key === 'Escape' && !offers) close();
   };
   useEffect(() => {
     if (!isOpen) return;
@@ -45,7 +50,7 @@ export function FilterButton({ search }: { search: ImageSearch }) {
       </button>
       {isOpen && (
         // biome-ignore lint/a11y/noStaticElementInteractions: Escape is caught on its way up from the fields.
-        <div ref={panel} className="filter-popover" onKeyDown={({ key }) => key === 'Escape' && close()}>
+        <div ref={panel} className="filter-popover" onKeyDown={closeByEscape}>
           <Suspense fallback={<p className="filter-panel">{t('loading')}</p>}>
             <FilterPanel search={search} close={close} />
           </Suspense>

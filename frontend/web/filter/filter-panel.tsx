@@ -1,6 +1,6 @@
 import '../styles/filter.css';
 import { useNavigate } from '@tanstack/react-router';
-import { useId } from 'react';
+import { useEffect, useId, useRef } from 'react';
 import { PersonPicker } from '../person-picker.tsx';
 import { type ImageSearch, withoutFilter, withSearch } from '../routes.tsx';
 import { t } from '../texts.ts';
@@ -32,7 +32,6 @@ export function FilterPanel({ search, close }: { search: ImageSearch; close: () 
       <div>
         <h2>{t('filter.folder')}</h2>
         <FolderField
-          key={search.folder ?? ''}
           folder={search.folder ?? ''}
           choose={(folder) => change({ folder: folder === '' ? undefined : folder })}
         />
@@ -70,21 +69,28 @@ interface DayProps {
 /** The browser's own field for a date. What is half typed changes nothing. */
 function DayField({ label, day, min = '1970-01-01', max = '2999-12-31', change }: DayProps) {
   const id = useId();
+  const input = useRef<HTMLInputElement>(null);
+  // Another view may have been chosen meanwhile.
+  useEffect(() => {
+    if (input.current) input.current.value = day ?? '';
+  }, [day]);
+  const apply = () => {
+    const { value, validity } = input.current ?? {};
+    if (validity?.valid && value !== (day ?? '')) change(value || undefined);
+  };
   return (
     <div className="day-field">
       <label htmlFor={id}>{label}</label>
       <input
+        ref={input}
         id={id}
-        key={day ?? ''}
         className="field"
         type="date"
         min={min}
         max={max}
         defaultValue={day ?? ''}
-        onBlur={({ target }) => {
-          if (target.validity.valid && target.value !== (day ?? '')) change(target.value || undefined);
-        }}
-        onKeyDown={({ key, currentTarget }) => key === 'Enter' && currentTarget.blur()}
+        onBlur={apply}
+        onKeyDown={({ key }) => key === 'Enter' && apply()}
       />
     </div>
   );

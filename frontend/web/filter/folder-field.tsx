@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { ComboBox, Input, Label, ListBox, ListBoxItem, Popover } from 'react-aria-components';
 import { fetchFolders } from '../api.ts';
 import { t } from '../texts.ts';
@@ -7,6 +7,8 @@ import { t } from '../texts.ts';
 /** A field for a folder that offers those there are, level by level. Choosing one shows what is in it, and what is below. */
 export function FolderField({ folder, choose }: { folder: string; choose: (folder: string) => void }) {
   const [text, setText] = useState(folder);
+  // Another view may have been chosen meanwhile.
+  useEffect(() => setText(folder), [folder]);
   const { data } = useQuery({
     queryKey: ['folders', text],
     queryFn: ({ signal }) => fetchFolders(text, signal),
