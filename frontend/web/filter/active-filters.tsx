@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { fetchPerson } from '../api-people.ts';
 import { formatDay } from '../format.ts';
-import { type ImageSearch, withSearch } from '../routes.tsx';
+import { exactView, type ImageSearch, withSearch } from '../routes.tsx';
 import { t } from '../texts.ts';
 
 /** The filters that are not to be seen elsewhere, each with the way to be rid of it. */
@@ -45,7 +45,15 @@ function PersonFilter({ id, search }: { id: number; search: ImageSearch }) {
 function Removable({ name, explained, search }: { name: string; explained: string; search: ImageSearch }) {
   return (
     <li>
-      <Link className="chip" data-removable to="/" search={search} aria-label={explained} title={name}>
+      <Link
+        className="chip"
+        data-removable
+        to="/"
+        search={search}
+        activeOptions={exactView}
+        aria-label={explained}
+        title={name}
+      >
         <span className="chip-name">{name}</span> <span aria-hidden="true">×</span>
       </Link>
     </li>
