@@ -92,7 +92,8 @@ await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
   const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };
   const roots = config.IMAGE_ROOTS;
   const services = { db, images, faces, queue, events, recognizer, metrics, access };
-  const app = await buildApp({ ...services, roots, sources, limits, log, stopping: signal });
+  const knownPeople = config.KNOWN_PEOPLE ?? null;
+  const app = await buildApp({ ...services, roots, sources, knownPeople, limits, log, stopping: signal });
   await app.listen({ host: config.HOST, port: config.RECEIVER_PORT });
   onClose('http', () => app.close());
   log.info({ roots }, 'photos are accepted from these folders');

@@ -1,8 +1,8 @@
 import { type InfiniteData, useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import { useCallback, useState } from 'react';
-import { addPerson, fetchPeople, type PeoplePage as Page, type PersonSummary } from '../api-people.ts';
-import { FaceCrop } from '../face-crop.tsx';
+import { addPerson, coverUrl, fetchPeople, type PeoplePage as Page, type PersonSummary } from '../api-people.ts';
+import { FacePicture } from '../face-crop.tsx';
 import { FaceMark } from '../face-mark.tsx';
 import { ModalDialog } from '../modal-dialog.tsx';
 import { NotLoaded } from '../not-loaded.tsx';
@@ -59,7 +59,7 @@ function PersonTile({ person }: { person: PersonSummary }) {
   return (
     <li>
       <Link to="/people/$id" params={{ id: String(person.id) }}>
-        <FaceCrop id={person.cover} width={320} alt="" />
+        <FacePicture url={coverUrl(person, 320)} alt="" />
         <strong>{person.name}</strong>
         <small>{t('people.photos', { count: person.images })}</small>
       </Link>
