@@ -62,7 +62,11 @@ function expectedStatus(error: unknown): status | undefined {
 }
 
 function permanentError(error: PermanentError): Partial<ServiceError> {
-  return { code: permanentStatus(error.code), details: error.message, metadata: metadataOf(ERROR_CODE_KEY, error.code) };
+  return {
+    code: permanentStatus(error.code),
+    details: error.message,
+    metadata: metadataOf(ERROR_CODE_KEY, error.code),
+  };
 }
 
 function metadataOf(key: string, value: string): Metadata {

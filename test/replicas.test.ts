@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type NameServer, startNameServer } from '../bench/name-server.ts';
 import { openRecognizerClient, type RecognizerClient } from '../processor/recognizer-client.ts';
 import {
   type Answer,
@@ -10,7 +11,6 @@ import {
   startMisbehavingRecognizer,
   status,
 } from './misbehaving-recognizer.ts';
-import { type NameServer, startNameServer } from './name-server.ts';
 import { waitFor } from './wait-for.ts';
 
 let names: NameServer;
@@ -94,22 +94,25 @@ describe('replicas behind one name', () => {
     expect(load.failures).toEqual([]);
   });
 
-  test.each(['die', 'stop'] as const)('one that %ss under load takes no photo with it, and opens no breaker', async (end) => {
-    const [dies, ...others] = [await startReplica(slowly), await startReplica(slowly), await startReplica(slowly)];
-    names.addresses = replicas.map(hostOf);
-    const client = connect();
-    // Many more at once than failures in a row open the breaker.
-    const load = keepAsking(client, 60);
-    await waitFor('work', () => replicas.every(({ calls }) => calls.length > 50));
-    dies[end]();
-    const [before, callsBefore] = [load.answered(), dies.calls.length];
-    await waitFor('work without it', () => load.answered() > before + 300);
-    await load.stop();
-    expect(load.failures).toEqual([]);
-    expect(client.breaker.status()).toMatchObject({ state: 'closed' });
-    expect(dies.calls).toHaveLength(callsBefore);
-    expect(others.every(({ calls }) => calls.length > 100)).toBe(true);
-  });
+  test.each(['die', 'stop'] as const)(
+    'one that %ss under load takes no photo with it, and opens no breaker',
+    async (end) => {
+      const [dies, ...others] = [await startReplica(slowly), await startReplica(slowly), await startReplica(slowly)];
+      names.addresses = replicas.map(hostOf);
+      const client = connect();
+      // Many more at once than failures in a row open the breaker.
+      const load = keepAsking(client, 60);
+      await waitFor('work', () => replicas.every(({ calls }) => calls.length > 50));
+      dies[end]();
+      const [before, callsBefore] = [load.answered(), dies.calls.length];
+      await waitFor('work without it', () => load.answered() > before + 300);
+      await load.stop();
+      expect(load.failures).toEqual([]);
+      expect(client.breaker.status()).toMatchObject({ state: 'closed' });
+      expect(dies.calls).toHaveLength(callsBefore);
+      expect(others.every(({ calls }) => calls.length > 100)).toBe(true);
+    },
+  );
 
   test('one that leaves the name gets nothing more, and finishes what it has', async () => {
     let finish = (): void => undefined;
@@ -198,7 +201,9 @@ describe('where one of several replicas', () => {
     });
     await startReplica(() => new Promise(() => {}));
     const client = connectToAll(800);
-    await waitFor('connections', () => client.identify('warm.jpg').catch(() => replicas.every((it) => it.calls.length)));
+    await waitFor('connections', () =>
+      client.identify('warm.jpg').catch(() => replicas.every((it) => it.calls.length)),
+    );
     const startedAt = performance.now();
     await expect(client.identify('photo.jpg')).rejects.toThrow();
     expect(performance.now() - startedAt).toBeLessThan(1_300);

@@ -34,5 +34,9 @@ function answer(query: Buffer, addresses: readonly string[]): Buffer {
   header.writeUInt16BE(records.length, 6);
   // The name of the question, A, IN, to be kept for 0 s, 4 bytes.
   const start = [0xc0, HEADER, 0, A, 0, 1, 0, 0, 0, 0, 0, 4];
-  return Buffer.concat([header, question, ...records.map((it) => Buffer.from([...start, ...it.split('.').map(Number)]))]);
+  return Buffer.concat([
+    header,
+    question,
+    ...records.map((it) => Buffer.from([...start, ...it.split('.').map(Number)])),
+  ]);
 }
