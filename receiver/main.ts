@@ -19,6 +19,7 @@ import { indexPathsOfOlderVersions } from './index-paths.ts';
 import { createRetryJob } from './jobs/retry-failed.ts';
 import { createSweepJob } from './jobs/sweep.ts';
 import { createTidyJob } from './jobs/tidy-queue.ts';
+import { createWakeJob } from './jobs/wake-processors.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
 
 const config = loadOrExit(() => loadConfig(process.env));
@@ -48,7 +49,12 @@ await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
   const faces = openFaces(db);
   const metrics = createMetrics();
   const jobs = runJobs({
-    jobs: [createSweepJob({ queue, metrics }), createRetryJob({ events, metrics }), createTidyJob({ queue })],
+    jobs: [
+      createSweepJob({ queue, metrics }),
+      createRetryJob({ events, metrics }),
+      createTidyJob({ queue }),
+      createWakeJob({ queue }),
+    ],
     ...{
       db,
       log,
