@@ -21,6 +21,7 @@ import { createHistoryJob } from './jobs/history.ts';
 import { createRetryJob } from './jobs/retry-failed.ts';
 import { createSweepJob } from './jobs/sweep.ts';
 import { createTidyJob } from './jobs/tidy-queue.ts';
+import { createWakeJob } from './jobs/wake-processors.ts';
 import { measureQueue } from './measure-queue.ts';
 import { measureDatabaseCluster, measureUploadFolder } from './measure-storage.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
@@ -62,6 +63,7 @@ await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
     createRetryJob({ events, metrics }),
     createTidyJob({ queue }),
     createHistoryJob(),
+    createWakeJob({ queue }),
   ];
   const names = background.map(({ name }) => name);
   const measureLead = createLeaderGauge(metrics, 'queue');
