@@ -10,6 +10,7 @@ import { addClusterCommands } from './client/clusters.ts';
 import { addClientCommands } from './client/commands.ts';
 import { addModelCommands } from './client/models.ts';
 import { addPeopleCommands } from './client/people.ts';
+import { addWebhookCommands } from './client/webhooks.ts';
 import { type DemoOptions, demo } from './demo.ts';
 import type { EvalOptions } from './eval.ts';
 import { addKeyCommands } from './keys.ts';
@@ -83,6 +84,7 @@ addPeopleCommands(program, exitWith);
 addClusterCommands(program, exitWith);
 addKeyCommands(program, exitWith);
 addModelCommands(program, exitWith);
+addWebhookCommands(program, exitWith);
 
 program
   .command('doctor')

@@ -20,6 +20,7 @@ import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import type { PhotoSources } from '../lib/photo-sources.ts';
+import type { Webhooks } from '../lib/webhooks.ts';
 import { guardRoutes } from './access/guard.ts';
 import type { AccessControl } from './access/open-access.ts';
 import { accessOf } from './access/route-roles.ts';
@@ -47,6 +48,8 @@ import { addRetryRoutes } from './routes/retry.ts';
 import { addSearchRoute } from './routes/search.ts';
 import { addSessionRoutes } from './routes/session.ts';
 import { addSubmitRoutes } from './routes/submit.ts';
+import { addWebhookRoutes } from './routes/webhooks.ts';
+import type { WebhookSender } from './webhooks/send.ts';
 
 export interface AppOptions {
   readonly db: Database;
@@ -60,6 +63,8 @@ export interface AppOptions {
   /** Absolute folders that photos may come from; uploads go below the first. */
   readonly roots: readonly string[];
   readonly sources: PhotoSources;
+  readonly webhooks: Webhooks;
+  readonly sender: WebhookSender;
   /** What is shown at all: bytes of a photo's file, and its width × height. */
   readonly limits: { readonly maxBytes: number; readonly maxPixels: number };
   readonly log: Log;
@@ -144,6 +149,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addSessionRoutes(api, options);
     addAuditRoute(api, options);
     addModelRoutes(api, options);
+    addWebhookRoutes(api, options);
   };
   await app.register(addRoutes);
   return app;

@@ -12,14 +12,17 @@ import { loadOrExit, run } from '../lib/run.ts';
 import { runJobs } from '../lib/run-jobs.ts';
 import { openSessions } from '../lib/sessions.ts';
 import { keepTls } from '../lib/tls-files.ts';
+import { openWebhooks } from '../lib/webhooks.ts';
 import { admitSomebody, openAccess } from './access/open-access.ts';
 import { buildApp } from './app.ts';
 import { loadConfig } from './config.ts';
 import { indexPathsOfOlderVersions } from './index-paths.ts';
+import { createWebhookJob } from './jobs/deliver-webhooks.ts';
 import { createRetryJob } from './jobs/retry-failed.ts';
 import { createSweepJob } from './jobs/sweep.ts';
 import { createTidyJob } from './jobs/tidy-queue.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
+import { openWebhookSender } from './webhooks/send.ts';
 
 const config = loadOrExit(() => loadConfig(process.env));
 const log = createLog('receiver', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
@@ -47,8 +50,17 @@ await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
   const images = openImages(db);
   const faces = openFaces(db);
   const metrics = createMetrics();
+  const webhooks = openWebhooks(db, config.webhooks.secret);
+  const sender = openWebhookSender(config.webhooks);
+  onClose('webhook sender', () => sender.close());
+  const { scheduleMs } = config.webhooks;
   const jobs = runJobs({
-    jobs: [createSweepJob({ queue, metrics }), createRetryJob({ events, metrics }), createTidyJob({ queue })],
+    jobs: [
+      createSweepJob({ queue, metrics }),
+      createRetryJob({ events, metrics }),
+      createTidyJob({ queue }),
+      createWebhookJob({ webhooks, sender, scheduleMs, metrics }),
+    ],
     ...{
       db,
       log,
@@ -69,7 +81,7 @@ await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
   onClose('photo sources', () => sources.close());
   const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };
   const roots = config.IMAGE_ROOTS;
-  const services = { db, images, faces, queue, events, recognizer, metrics, access };
+  const services = { db, images, faces, queue, events, recognizer, metrics, access, webhooks, sender };
   const app = await buildApp({ ...services, roots, sources, limits, log, stopping: signal });
   await app.listen({ host: config.HOST, port: config.RECEIVER_PORT });
   onClose('http', () => app.close());

@@ -19,3 +19,5 @@ GRANT SELECT, UPDATE, DELETE ON models TO 'faceflow_processor'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON face_descriptors TO 'faceflow_processor'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON reference_descriptors TO 'faceflow_processor'@'%';
 GRANT SELECT, DELETE ON idempotency_keys TO 'faceflow_processor'@'%';
+GRANT SELECT (id, events) ON webhooks TO 'faceflow_processor'@'%';
+GRANT INSERT ON webhook_deliveries TO 'faceflow_processor'@'%';

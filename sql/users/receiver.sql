@@ -23,3 +23,5 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_keys TO 'faceflow_receiver'@
 GRANT SELECT, INSERT, UPDATE ON models TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON face_descriptors TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON reference_descriptors TO 'faceflow_receiver'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON webhooks TO 'faceflow_receiver'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_deliveries TO 'faceflow_receiver'@'%';

@@ -11,3 +11,5 @@ GRANT SELECT ON models TO 'faceflow_recognizer'@'%';
 GRANT SELECT ON face_descriptors TO 'faceflow_recognizer'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON reference_descriptors TO 'faceflow_recognizer'@'%';
 GRANT INSERT ON audit TO 'faceflow_recognizer'@'%';
+GRANT SELECT (id, events) ON webhooks TO 'faceflow_recognizer'@'%';
+GRANT INSERT ON webhook_deliveries TO 'faceflow_recognizer'@'%';
