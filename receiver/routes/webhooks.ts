@@ -235,13 +235,13 @@ function addDeliveryRoutes(app: App, { db, webhooks }: WebhookRouteOptions): voi
         description: `These, or all of them; at most ${MAX_REDRIVEN} in one call.`,
         tags,
         params,
-        body: z.object({ ids: z.array(z.number().int().positive()).max(MAX_REDRIVEN).optional() }).optional(),
+        body: z.object({ ids: z.array(z.number().int().positive()).max(MAX_REDRIVEN).optional() }),
         response: { 202: z.object({ redriven: z.number().int() }), ...errors },
       },
     },
     async (request, reply) => {
       const { id } = await webhooks.findWebhook(request.params.id);
-      const ids = request.body?.ids;
+      const ids = request.body.ids;
       const actor = actorOf(request);
       const redriven = await changeOnce(db, actor, async (connection) => {
         const count = await redriveDeliveries(connection, id, { limit: MAX_REDRIVEN, ...(ids ? { ids } : {}) });
