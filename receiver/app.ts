@@ -5,12 +5,7 @@ import multipart from '@fastify/multipart';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
-import {
-  type FastifyPluginAsyncZod,
-  jsonSchemaTransform,
-  serializerCompiler,
-  validatorCompiler,
-} from 'fastify-type-provider-zod';
+import { type FastifyPluginAsyncZod, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Database } from '../lib/database.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Events } from '../lib/events.ts';
@@ -23,10 +18,10 @@ import type { PhotoSources } from '../lib/photo-sources.ts';
 import type { Webhooks } from '../lib/webhooks.ts';
 import { guardRoutes } from './access/guard.ts';
 import type { AccessControl } from './access/open-access.ts';
-import { accessOf } from './access/route-roles.ts';
 import { knowCallers } from './caller.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
 import { honourIdempotencyKeys } from './idempotency.ts';
+import { describeApi } from './openapi/describe-api.ts';
 import type { RecognizerClient } from './recognizer-client.ts';
 import { addAuditRoute } from './routes/audit.ts';
 import { addCalibrationRoutes } from './routes/calibration.ts';
@@ -118,14 +113,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   });
   // Whoever stores an upload counts its bytes, and reads the rest of the form all the same.
   await app.register(multipart, { throwFileSizeLimit: false });
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: { title: 'Faceflow', description: 'Post the path of a photo, see who is in it.', version: '1' },
-      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', bearerFormat: 'ff_…' } } },
-    },
-    transform: describeRoute,
-  });
+  await app.register(swagger, describeApi());
   await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: DESCRIPTION_POLICY });
   const addRoutes: FastifyPluginAsyncZod = async (api) => {
     answerWrongMethods(api);
@@ -154,17 +142,6 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(addRoutes);
   return app;
 }
-
-/** The description of a route says who may call it. */
-const describeRoute: typeof jsonSchemaTransform = (route) => {
-  const { schema, url } = jsonSchemaTransform(route);
-  const access = accessOf(String([route.route.method].flat()[0]), route.url);
-  if (schema === undefined || schema.hide) return { schema, url };
-  const roles = access === 'open' ? [] : [...access];
-  const needs = roles.length === 0 ? 'Open to everybody.' : `Needs the role ${roles.join(' or ')}.`;
-  const description = [schema.description, needs].filter(Boolean).join(' ');
-  return { url, schema: { ...schema, description, security: roles.length === 0 ? [] : [{ key: roles }] } };
-};
 
 /** The audit tells of requests by their ids. */
 function tellRequestIds(app: FastifyInstance): void {

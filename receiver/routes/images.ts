@@ -8,7 +8,7 @@ import { errorReplySchema, HttpError } from '../errors.ts';
 import { explainedFaceSchema, faceSchema, personSchema } from '../face-schemas.ts';
 import { presentProcessing, processingSchema } from '../processing.ts';
 
-const imageSchema = z.object({
+export const imageSchema = z.object({
   id: z.number().int(),
   path: z.string(),
   status: z.enum(IMAGE_STATUSES),
@@ -23,7 +23,7 @@ const imageSchema = z.object({
   faces: z.array(faceSchema).describe('Largest first.'),
 });
 
-const explainedImageSchema = imageSchema.extend({
+export const explainedImageSchema = imageSchema.extend({
   faces: z.array(explainedFaceSchema).describe('Largest first.'),
 });
 

@@ -23,19 +23,19 @@ export interface WebhookRouteOptions {
   readonly sender: WebhookSender;
 }
 
-const webhookSchema = z.object({
+export const webhookSchema = z.object({
   id: z.number().int(),
   url: z.string(),
   events: z.array(z.enum(WEBHOOK_EVENTS)),
   createdAt: z.iso.datetime(),
   rotatedAt: z.iso.datetime().nullable().describe('When its secret was last changed.'),
 });
-const secretSchema = webhookSchema.extend({ secret: z.string().describe('whsec_…, told only here.') });
-const listedSchema = webhookSchema.extend({
+export const secretSchema = webhookSchema.extend({ secret: z.string().describe('whsec_…, told only here.') });
+export const listedSchema = webhookSchema.extend({
   pending: z.number().int().describe('Messages that wait to be sent, or to be sent again.'),
   dead: z.number().int().describe('Messages that were given up.'),
 });
-const deliverySchema = z.object({
+export const deliverySchema = z.object({
   id: z.number().int(),
   messageId: z.string().describe('The header webhook-id.'),
   event: z.enum(WEBHOOK_EVENTS),
@@ -68,7 +68,6 @@ function addWebhookList(app: App, { db, webhooks }: WebhookRouteOptions): void {
     '/v1/webhooks',
     {
       schema: {
-        operationId: 'listWebhooks',
         summary: 'List webhooks',
         tags,
         response: { 200: z.object({ webhooks: z.array(listedSchema) }), ...errors },
@@ -87,7 +86,6 @@ function addWebhookList(app: App, { db, webhooks }: WebhookRouteOptions): void {
     '/v1/webhooks/:id',
     {
       schema: {
-        operationId: 'removeWebhook',
         summary: 'Remove a webhook, with what was to be sent to it',
         tags,
         params,
@@ -106,7 +104,6 @@ function addSecretRoutes(app: App, { webhooks, sender }: WebhookRouteOptions): v
     '/v1/webhooks',
     {
       schema: {
-        operationId: 'addWebhook',
         summary: 'Have a program told what happens',
         description: 'Messages are those of https://www.standardwebhooks.com, signed with the secret of this answer.',
         tags,
@@ -135,7 +132,6 @@ function addSecretRoutes(app: App, { webhooks, sender }: WebhookRouteOptions): v
     '/v1/webhooks/:id/rotate',
     {
       schema: {
-        operationId: 'rotateWebhookSecret',
         summary: 'Give a webhook a new secret',
         description: 'For 24 hours messages are signed with the one before as well.',
         tags,
@@ -156,7 +152,6 @@ function addTestRoute(app: App, { db, webhooks, sender }: WebhookRouteOptions): 
     '/v1/webhooks/:id/test',
     {
       schema: {
-        operationId: 'testWebhook',
         summary: 'Send a webhook.test now, once, and tell what came of it',
         tags,
         params,
@@ -194,7 +189,6 @@ function addDeliveryRoutes(app: App, { db, webhooks }: WebhookRouteOptions): voi
     '/v1/webhooks/:id/deliveries',
     {
       schema: {
-        operationId: 'listWebhookDeliveries',
         summary: 'What was sent to a webhook, newest first',
         description: 'Delivered messages are kept for 3 days, dead ones for 30.',
         tags,
@@ -230,7 +224,6 @@ function addDeliveryRoutes(app: App, { db, webhooks }: WebhookRouteOptions): voi
     '/v1/webhooks/:id/redrive',
     {
       schema: {
-        operationId: 'redriveWebhook',
         summary: 'Send dead messages again',
         description: `These, or all of them; at most ${MAX_REDRIVEN} in one call.`,
         tags,
