@@ -39,6 +39,7 @@ export function addWebhookCommands(program: Command, exitWith: (code: number) =>
 
   webhooks
     .command('list')
+    .description('all webhooks, and how many messages wait or are dead')
     .option(...JSON_OPTION)
     .action(async ({ json }: Json) => {
       const found = await ask<{ webhooks: Listed[] }>('GET', '/v1/webhooks');
