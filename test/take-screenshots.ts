@@ -14,7 +14,15 @@ import { waitFor } from './wait-for.ts';
 const PROJECT = join(import.meta.dirname, '..');
 const FOLDER = join(PROJECT, 'docs', 'images');
 const MAX_BYTES = 300_000;
-const SIZE = { width: 1280, height: 800 };
+const WIDTH = 1280;
+
+interface View {
+  readonly name: string;
+  readonly path: string;
+  /** Pixels from the top that are shown. */
+  readonly height: number;
+  readonly colorScheme: 'light' | 'dark';
+}
 
 interface SeenImage {
   readonly id: number;
@@ -65,13 +73,14 @@ async function startDemo() {
 
 async function takeAll(browser: Browser, address: string, images: readonly SeenImage[]): Promise<void> {
   await mkdir(FOLDER, { recursive: true });
-  const explained = images.find(({ path }) => path.includes('sample5'));
-  const person = (await ask<{ people: { id: number }[] }>(`${address}/v1/people`)).people[0];
-  const views: [name: string, path: string, scheme: 'light' | 'dark'][] = [
-    ['images', '/', 'light'],
-    ['image', `/images/${explained?.id}`, 'light'],
-    ['person', `/people/${person?.id}`, 'dark'],
-    ['unknown', '/unknown', 'light'],
+  const explained = images.find(({ path }) => path === 'sample6.jpg');
+  const { people } = await ask<{ people: { id: number; name: string }[] }>(`${address}/v1/people`);
+  const person = people.find(({ name }) => name === 'Enid Frost');
+  const views: View[] = [
+    { name: 'images', path: '/?status=matched', height: 800, colorScheme: 'light' },
+    { name: 'image', path: `/images/${explained?.id}`, height: 800, colorScheme: 'light' },
+    { name: 'person', path: `/people/${person?.id}`, height: 800, colorScheme: 'dark' },
+    { name: 'unknown', path: '/unknown', height: 360, colorScheme: 'light' },
   ];
   await waitFor(
     'clusters of strangers',
@@ -82,16 +91,25 @@ async function takeAll(browser: Browser, address: string, images: readonly SeenI
     60_000,
   );
   let bytes = 0;
-  for (const [name, path, colorScheme] of views) {
-    const context = await browser.newContext({ viewport: SIZE, colorScheme, locale: 'en-GB', timezoneId: 'UTC' });
+  for (const { name, path, height, colorScheme } of views) {
+    const viewport = { width: WIDTH, height: 800 };
+    const context = await browser.newContext({
+      viewport,
+      colorScheme,
+      locale: 'en-GB',
+      timezoneId: 'UTC',
+      bypassCSP: true,
+    });
     const page = await context.newPage();
     await page.route(/\/v1\/(images\/\d+\/photo|faces\/\d+\/crop)/, (route) => answerPixelated(route, images));
     await page.goto(`${address}${path}`);
+    // The one font without serifs that is sure to be there.
+    await page.addStyleTag({ content: ':root { --font: "DejaVu Sans", sans-serif }' });
     await untilShown(page);
     const file = join(FOLDER, `${name}.webp`);
     await writeFile(
       file,
-      await sharp(await page.screenshot())
+      await sharp(await page.screenshot({ clip: { x: 0, y: 0, width: WIDTH, height } }))
         .webp({ quality: 80 })
         .toBuffer(),
     );
