@@ -1,5 +1,7 @@
 -- The receiver takes in photos and what people decide: who is who, who is enrolled, who is erased; it knows who may call it.
 -- It finds no faces. Names of tables are looked up in the database of the connection.
+GRANT SELECT (version) ON schema_migrations TO 'faceflow_receiver'@'%';
+GRANT SELECT (holder, expires_at) ON schema_lock TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON images TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT ON image_prefixes TO 'faceflow_receiver'@'%';
 GRANT SELECT, UPDATE ON faces TO 'faceflow_receiver'@'%';
@@ -23,5 +25,3 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_keys TO 'faceflow_receiver'@
 GRANT SELECT, INSERT, UPDATE ON models TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON face_descriptors TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON reference_descriptors TO 'faceflow_receiver'@'%';
-GRANT SELECT (version) ON schema_migrations TO 'faceflow_receiver'@'%';
-GRANT SELECT (holder, expires_at) ON schema_lock TO 'faceflow_receiver'@'%';
