@@ -6,10 +6,12 @@ import { Command } from 'commander';
 import { DEFAULT_MODEL } from '../lib/descriptor-models.ts';
 import { ConfigError } from '../lib/env.ts';
 import { DEFAULT_THRESHOLD } from '../lib/similarity.ts';
+import { addBackupCommands } from './backup/commands.ts';
 import { addClusterCommands } from './client/clusters.ts';
 import { addClientCommands } from './client/commands.ts';
 import { addModelCommands } from './client/models.ts';
 import { addPeopleCommands } from './client/people.ts';
+import { addWebhookCommands } from './client/webhooks.ts';
 import { type DemoOptions, demo } from './demo.ts';
 import type { EvalOptions } from './eval.ts';
 import { addKeyCommands } from './keys.ts';
@@ -83,6 +85,8 @@ addPeopleCommands(program, exitWith);
 addClusterCommands(program, exitWith);
 addKeyCommands(program, exitWith);
 addModelCommands(program, exitWith);
+addBackupCommands(program, version, exitWith);
+addWebhookCommands(program, exitWith);
 
 program
   .command('doctor')

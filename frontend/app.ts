@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { Log } from '../lib/log.ts';
+import { measureHttp } from '../lib/measure-http.ts';
 import { createMetrics } from '../lib/metrics.ts';
 import { forwardToReceiver, isForwarded } from './forward-to-receiver.ts';
 import { setSecurityHeaders } from './security-headers.ts';
@@ -31,6 +32,8 @@ export async function buildApp(options: {
     forceCloseConnections: 'idle',
     return503OnClosing: false,
   });
+  const metrics = createMetrics();
+  measureHttp(app, metrics);
   endStreamsOnClose(app);
   app.addHook('onSend', async (request, reply) => {
     if (options.stopping.aborted) reply.header('connection', 'close');
@@ -42,7 +45,6 @@ export async function buildApp(options: {
       return reply.status(503).send({ status: 'not ready', reason: 'It is about to stop.' });
     return { status: 'ready' };
   });
-  const metrics = createMetrics();
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
   await forwardToReceiver(app, options.log, options.receiverUrl);
   await servePage(app, options.pageFolder ?? findPageFolder());

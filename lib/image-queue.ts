@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Consumer,
   type ConsumerMessages,
@@ -7,7 +8,7 @@ import {
   jetstream,
   jetstreamManager,
 } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import { name } from './env.ts';
 import {
   anySubject,
@@ -48,6 +49,8 @@ export interface Lease {
   readonly id: number;
   /** How often the image has been handed out, this time included. */
   readonly deliveries: number;
+  /** When the queue took it, by the queue's clock. */
+  readonly enqueuedAt: Date;
   /** The outcome is written: the queue may forget the image. */
   done(): void;
   /** Hand it back, to be handed out again after `delayMs`. */
@@ -77,12 +80,14 @@ export interface ImageQueue {
    * Waits for the next image. At most one is handed out a call, so that several workers with a call outstanding share
    * the work fairly.
    *
-   * @returns null when there was none for a while or `signal` was aborted
+   * @returns null when there was none for a while or `signal` was aborted; one that was on its way then is still returned
    */
   next(signal: AbortSignal): Promise<Lease | null>;
   backlog(): Promise<Backlog>;
   /** When the image that is handed out next was enqueued; now, when none waits. What is older is in flight, or lost. */
   oldestWaiting(): Promise<Date>;
+  /** How many servers keep the stream, and how many more should but are away or still catching up. */
+  replicas(): Promise<{ current: number; behind: number }>;
   /** Tells this stream from another one of the same name: a server that has lost its disk makes it anew. */
   streamBirthday(): Promise<string>;
   /** Removes what others have left behind in the stream, as far as nobody needs it any more. */
@@ -93,7 +98,10 @@ export interface ImageQueue {
 }
 
 const PULL_MS = 20_000;
-const PUBLISH_TIMEOUT_MS = 5_000;
+/** How long a pull that is to end may still be answered. */
+const LAST_MESSAGE_MS = 200;
+/** Whoever posts a photo waits no longer where NATS hangs: its row is there, and the sweep publishes it later. */
+const PUBLISH_TIMEOUT_MS = 2_000;
 const PUBLISH_WINDOW = 500;
 const NONE: ReadonlyMap<number, number> = new Map();
 
@@ -159,14 +167,20 @@ export function openImageQueue(options: QueueOptions): ImageQueue {
 
     async next(signal) {
       const { consumer } = connected();
+      if (signal.aborted) return null;
       const messages = await consumer.fetch({ max_messages: 1, expires: PULL_MS });
-      const stop = () => messages.stop();
+      let ended: Promise<void> | undefined;
+      const end = () => {
+        ended = endPull(messages);
+      };
       pulls.add(messages);
-      signal.addEventListener('abort', stop, { once: true });
-      if (signal.aborted) stop();
+      signal.addEventListener('abort', end, { once: true });
+      if (signal.aborted) end();
       try {
         for await (const message of messages) {
           const lease = leaseOf(message);
+          // Handed back before, it would come to the next of our own pulls that end.
+          await ended;
           if (lease !== null) return lease;
           log.error({ data: message.string().slice(0, 100) }, 'a message that is no id was removed');
           // Without a reason: servers before 2.10 do not understand one.
@@ -174,7 +188,7 @@ export function openImageQueue(options: QueueOptions): ImageQueue {
         }
         return null;
       } finally {
-        signal.removeEventListener('abort', stop);
+        signal.removeEventListener('abort', end);
         pulls.delete(messages);
       }
     },
@@ -190,6 +204,13 @@ export function openImageQueue(options: QueueOptions): ImageQueue {
       if (num_pending === 0) return new Date();
       const next = await findMessageFrom(manager, options.stream, delivered.stream_seq + 1, anySubject(options));
       return next?.time ?? new Date();
+    },
+
+    async replicas() {
+      const { cluster } = await connected().manager.streams.info(options.stream);
+      const others = cluster?.replicas ?? [];
+      const behind = others.filter(({ current, offline }) => offline || !current).length;
+      return { current: 1 + others.length - behind, behind };
     },
 
     async streamBirthday() {
@@ -210,6 +231,21 @@ export function openImageQueue(options: QueueOptions): ImageQueue {
   };
 }
 
+/**
+ * Ends a pull without losing what is handed out meanwhile, which would be in nobody's hands until its lease has run out.
+ *
+ * A server forgets a pull when nobody listens for its answer any more. What it has handed out by then may still be on its way
+ * in the server (2.9), and is dropped: so at first nothing is said, until what waits in the queue has come; and then it is
+ * listened to until the server has heard that we do not. nats.js ends the pull when its subscription is drained, but keeps
+ * that to itself (jetstream 3.4).
+ */
+async function endPull(messages: ConsumerMessages): Promise<void> {
+  await sleep(LAST_MESSAGE_MS);
+  const { sub } = messages as unknown as { sub: Subscription };
+  // It has ended by itself, or there is no connection.
+  await sub.drain().catch(() => messages.stop());
+}
+
 /** The version before knows no attempts: the first one has no number. */
 function messageId(kind: WorkKind, id: number, attempt: number): string {
   const first = `${kind === 'identify' ? 'image' : 'enrolment'}-${id}`;
@@ -223,6 +259,7 @@ function leaseOf(message: JsMsg): Lease | null {
     kind: message.subject.endsWith('.enrol') ? 'enrol' : 'identify',
     id,
     deliveries: message.info.deliveryCount,
+    enqueuedAt: message.time,
     done: () => message.ack(),
     retryIn: (delayMs) => message.nak(delayMs),
     extend: () => message.working(),

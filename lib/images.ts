@@ -2,6 +2,8 @@ import { countImages } from './count-images.ts';
 import { type Database, descriptorToBytes, type Queryable, type Row, type WriteResult } from './database.ts';
 import { type FaceQuality, faceQualityToColumn } from './face-quality.ts';
 import { indexPaths, indexWaitingPaths } from './index-paths.ts';
+import { listImagesByPath, type PathList, type PathQuery } from './list-by-path.ts';
+import { type Folders, listFolders } from './list-folders.ts';
 import { type ImageList, type ImageQuery, listImages } from './list-images.ts';
 import { chunksOf, type Outbox, openOutbox } from './outbox.ts';
 import type { Person } from './people.ts';
@@ -9,6 +11,7 @@ import { readCandidatesOf } from './read-faces.ts';
 import { readImages } from './read-images.ts';
 import { retryAtSql } from './retry.ts';
 import { type StoredCandidate, storedCandidatesToColumn } from './stored-candidates.ts';
+import { noteWebhookEvents } from './webhook-events.ts';
 
 /** pending is the only state that is not an outcome; there is no 'processing' that could get stuck. */
 export const IMAGE_STATUSES = ['pending', 'matched', 'unknown', 'no_face', 'unreadable', 'failed'] as const;
@@ -30,6 +33,16 @@ export interface AcceptedImage {
   readonly enqueued: boolean;
   /** How often it has been put back to pending. */
   readonly attempt: number;
+}
+
+/** What a worker needs to know of an image. */
+export interface Work {
+  readonly path: string;
+  readonly status: ImageStatus;
+  /** How often it has been put back to pending. */
+  readonly attempt: number;
+  /** Since it was accepted, ms, by the database's clock. */
+  readonly ageMs: number;
 }
 
 export interface Face {
@@ -124,7 +137,7 @@ export interface Images extends Outbox {
    */
   addImages(paths: readonly string[]): Promise<AcceptedImage[]>;
   /** What a worker needs to know; null when the image was deleted. */
-  findWork(id: number): Promise<{ path: string; status: ImageStatus } | null>;
+  findWork(id: number): Promise<Work | null>;
   /**
    * Writes the outcome of a pending image with its faces, in one transaction. Marks the image for the rematch job when
    * the gallery has changed since the recognizer looked at it.
@@ -135,6 +148,9 @@ export interface Images extends Outbox {
   /** With the candidates of its faces. */
   findImage(id: number): Promise<Image | null>;
   listImages(query: ImageQuery): Promise<ImageList>;
+  listImagesByPath(query: PathQuery): Promise<PathList>;
+  /** See lib/list-folders.ts. */
+  listFolders(query: { readonly start: string; readonly limit: number }): Promise<Folders>;
   /** Makes paths findable that were added without; returns how many, 0 when all are. See lib/index-paths.ts. */
   indexWaitingPaths(): Promise<number>;
   /** How many images there are in each status, zeros included; of very many, some seconds ago (lib/count-images.ts). */
@@ -162,8 +178,14 @@ export function openImages(db: Database, options: { readonly retryScheduleMs?: r
     ...openOutbox(db, 'images'),
 
     async findWork(id) {
-      const [rows] = await db.query<Row[]>('SELECT path, status FROM images WHERE id = ?', [id]);
-      return rows[0] ? { path: rows[0].path, status: rows[0].status } : null;
+      const [rows] = await db.query<Row[]>(
+        `SELECT path, status, attempt, TIMESTAMPDIFF(MICROSECOND, created_at, CURRENT_TIMESTAMP(3)) / 1000 AS age_ms
+           FROM images WHERE id = ?`,
+        [id],
+      );
+      if (rows[0] === undefined) return null;
+      const { path, status, attempt, age_ms } = rows[0];
+      return { path, status, attempt, ageMs: Number(age_ms) };
     },
 
     recordOutcome: (id, outcome) => db.transact((connection) => writeOutcome(connection, id, outcome, retryScheduleMs)),
@@ -179,6 +201,8 @@ export function openImages(db: Database, options: { readonly retryScheduleMs?: r
     },
 
     listImages: (query) => listImages(db, query),
+    listImagesByPath: (query) => listImagesByPath(db, query),
+    listFolders: (query) => listFolders(db, query),
     indexWaitingPaths: () => indexWaitingPaths(db),
     countByStatus: countImages(db, IMAGE_STATUSES),
   };
@@ -258,6 +282,7 @@ async function writeOutcome(
       ],
     );
   }
+  await noteWebhookEvents(connection, [{ kind: 'image.finished', imageId: id, status: outcome.status }]);
   return true;
 }
 

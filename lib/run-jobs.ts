@@ -43,23 +43,25 @@ export interface RunJobsOptions {
   readonly replicas: number;
   readonly log: Log;
   readonly signal: AbortSignal;
-  /** Told when this process begins to lead, and when it has ended. */
-  readonly onLead?: (leads: boolean) => void;
+  /** Told when this process begins to lead, and what; undefined when it has ended. */
+  readonly onLead?: (leads: { readonly fence: number; readonly jobs: string[] } | undefined) => void;
+  /** Told the name of a job each time that it fails. */
+  readonly onError?: (job: string) => void;
 }
 
 const RETRY_MS = 1_000;
 
 /** Stands for leader, and runs the jobs whenever this process is it. Resolves when `signal` is aborted and all have ended. */
 export function runJobs(options: RunJobsOptions): Promise<void> {
-  const { natsUrl: url, natsAccess: access, bucket, leaseMs, replicas, log, signal, onLead } = options;
+  const { natsUrl: url, natsAccess: access, bucket, leaseMs, replicas, log, signal, onLead, jobs } = options;
   const lead = async (leadership: Leadership) => {
-    onLead?.(true);
-    await leadJobs(leadership, options).finally(() => onLead?.(false));
+    onLead?.({ fence: leadership.fence, jobs: jobs.map((job) => job.name) });
+    await leadJobs(leadership, options).finally(() => onLead?.(undefined));
   };
   return holdLeadership({ url, access, bucket, leaseMs, replicas, log, signal, lead });
 }
 
-async function leadJobs({ fence, signal }: Leadership, { jobs, db, log }: RunJobsOptions): Promise<void> {
+async function leadJobs({ fence, signal }: Leadership, { jobs, db, log, onError }: RunJobsOptions): Promise<void> {
   const ending = new AbortController();
   const until = ending.signal;
   const giveUp = () => ending.abort();
@@ -77,7 +79,8 @@ async function leadJobs({ fence, signal }: Leadership, { jobs, db, log }: RunJob
       log: log.child({ job: job.name }),
       write: (work) => writeAsLeader(db, { job: job.name, fence }, work),
     };
-    return repeat(`the job ${job.name}`, { until, giveUp, log }, () => job.run(context));
+    const failed = () => onError?.(job.name);
+    return repeat(`the job ${job.name}`, { until, giveUp, log, failed }, () => job.run(context));
   });
   await Promise.all(running);
 }
@@ -85,7 +88,7 @@ async function leadJobs({ fence, signal }: Leadership, { jobs, db, log }: RunJob
 /** Does `work` again and again, also when it throws, until it is done, the lead is lost, or `until` is aborted. */
 async function repeat(
   what: string,
-  { until, giveUp, log }: { until: AbortSignal; giveUp: () => void; log: Log },
+  { until, giveUp, log, failed }: { until: AbortSignal; giveUp: () => void; log: Log; failed?: () => void },
   work: () => Promise<unknown>,
 ): Promise<void> {
   let failing = false;
@@ -99,6 +102,7 @@ async function repeat(
         log.warn(messageOf(error));
         return giveUp();
       }
+      failed?.();
       // Once an outage of the database, not once a second.
       if (!failing) log.error({ err: error }, `${what} failed, and is tried again: ${messageOf(error)}`);
       failing = true;

@@ -7,9 +7,10 @@ import { openImageQueue } from '../lib/image-queue.ts';
 import { LEASE_MS } from '../lib/image-stream.ts';
 import { openImages } from '../lib/images.ts';
 import { createLog } from '../lib/log.ts';
-import { createLeaderGauge, createMetrics } from '../lib/metrics.ts';
+import { createJobErrorCounter, createLeaderGauge, createMetrics, measureNeeds } from '../lib/metrics.ts';
 import { openNatsAccess } from '../lib/nats-access.ts';
 import { openPeople } from '../lib/people.ts';
+import { reportReplica } from '../lib/replicas.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { runJobs } from '../lib/run-jobs.ts';
 import { keepTls } from '../lib/tls-files.ts';
@@ -20,9 +21,10 @@ import { createRetentionJob } from './jobs/erase-strangers.ts';
 import { createForgetAnswersJob } from './jobs/forget-answers.ts';
 import { createModelJob } from './jobs/models.ts';
 import { createRematchJob } from './jobs/rematch.ts';
+import { measureWork } from './measure-work.ts';
 import { processImage } from './process-image.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
-import { reportBreaker } from './report-breaker.ts';
+import { describeBreaker, reportBreaker } from './report-breaker.ts';
 import { startWorker } from './worker.ts';
 
 const config = loadOrExit(() => loadConfig(process.env));
@@ -49,9 +51,17 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   const metrics = createMetrics();
   const reporting = reportBreaker({ breaker: recognizer.breaker, db, events, metrics, log, signal });
   onClose('reports', () => reporting);
+  const look = () => ({ breaker: describeBreaker(recognizer.breaker.status()) });
+  const replica = reportReplica({ db, service: 'processor', look, log, signal });
+  recognizer.breaker.onChange(() => replica.tell({}));
+  onClose('replica', () => replica.ended);
+
+  measureNeeds(metrics, { mysql: () => db.ping(), nats: () => queue.ping() });
+  const measures = measureWork(metrics, config.PROCESSOR_CONCURRENCY);
 
   const retryScheduleMs = config.RETRY_SCHEDULE;
   const options = {
+    measures,
     images: openImages(db, { retryScheduleMs }),
     people: openPeople(db),
     enrolments: openEnrolments(db, { retryScheduleMs }),
@@ -66,19 +76,25 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     queue,
     admit: recognizer.breaker.admit,
     pingDatabase: db.ping,
-    process: (lease) => (lease.kind === 'enrol' ? enrolPhoto(lease, options) : processImage(lease, options)),
+    process: (lease) =>
+      measures.follow(lease, () =>
+        lease.kind === 'enrol' ? enrolPhoto(lease, options) : processImage(lease, options),
+      ),
     concurrency: config.PROCESSOR_CONCURRENCY,
     log,
   });
   onClose('worker', () => worker.stop());
+  const background = [
+    createRematchJob({ faces: openFaces(db), recognizer, events }),
+    createClusterJob({ events }),
+    createRetentionJob({ days: config.UNKNOWN_RETENTION_DAYS }),
+    createForgetAnswersJob(),
+    createModelJob({ faces: openFaces(db), recognizer, events, concurrency: config.MODEL_CONCURRENCY }),
+  ];
+  const names = background.map(({ name }) => name);
+  const measureLead = createLeaderGauge(metrics, 'stored');
   const jobs = runJobs({
-    jobs: [
-      createRematchJob({ faces: openFaces(db), recognizer, events }),
-      createClusterJob({ events }),
-      createRetentionJob({ days: config.UNKNOWN_RETENTION_DAYS }),
-      createForgetAnswersJob(),
-      createModelJob({ faces: openFaces(db), recognizer, events, concurrency: config.MODEL_CONCURRENCY }),
-    ],
+    jobs: background,
     db,
     natsUrl: config.NATS_URL,
     natsAccess,
@@ -87,7 +103,11 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     replicas,
     log,
     signal,
-    onLead: createLeaderGauge(metrics, 'stored'),
+    onLead(leads) {
+      measureLead(leads !== undefined);
+      replica.tell({ leads });
+    },
+    onError: createJobErrorCounter(metrics, names),
   });
   onClose('jobs', () => jobs);
 

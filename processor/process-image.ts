@@ -1,7 +1,7 @@
 import { messageOf, PermanentError } from '../lib/errors.ts';
 import type { Events } from '../lib/events.ts';
 import type { Lease } from '../lib/image-queue.ts';
-import type { Images, Outcome } from '../lib/images.ts';
+import type { Images, Outcome, Work } from '../lib/images.ts';
 import type { People } from '../lib/people.ts';
 import type { RecognizerClient } from './recognizer-client.ts';
 import { toOutcome } from './to-outcome.ts';
@@ -26,21 +26,25 @@ export interface ProcessOptions extends LeaseOptions {
  * @returns false when the image was handed back
  */
 export function processImage(lease: Lease, options: ProcessOptions): Promise<boolean> {
+  const { images, measures } = options;
   return workOnLease(lease, { image: lease.id }, options, async () => {
-    const outcome = await findOutcome(lease, options);
-    if (outcome === null || !(await options.images.recordOutcome(lease.id, outcome))) return null;
+    const startedAt = performance.now();
+    const work = await measures.time('read', () => images.findWork(lease.id));
+    if (work === null || work.status !== 'pending') return null;
+    const outcome = await findOutcome(work, lease, options);
+    if (!(await measures.time('write', () => images.recordOutcome(lease.id, outcome)))) return null;
+    measures.countImage(outcome, work.attempt > 0 ? null : work.ageMs + performance.now() - startedAt);
     options.events.publish({ kind: 'image.finished', imageId: lease.id, status: outcome.status });
     return { status: outcome.status, ...('code' in outcome ? { reason: outcome.code } : {}) };
   });
 }
 
-/** @returns null when there is nothing to do @throws what may pass */
-async function findOutcome(lease: Lease, options: ProcessOptions): Promise<Outcome | null> {
-  const work = await options.images.findWork(lease.id);
-  if (work === null || work.status !== 'pending') return null;
+/** @throws what may pass */
+async function findOutcome({ path }: Work, lease: Lease, options: ProcessOptions): Promise<Outcome> {
   try {
     assertNotEndless(lease, options.maxDeliveries);
-    return await toOutcome(await identifyWhenPossible(work.path, options), options.people);
+    const response = await options.measures.time('recognize', () => identifyWhenPossible(path, options));
+    return await toOutcome(response, options.people);
   } catch (error) {
     if (error instanceof EndlessWork) return { status: 'failed', ...tooManyTries(lease, error) };
     if (error instanceof PermanentError) return { status: 'unreadable', code: error.code, message: error.message };

@@ -4,11 +4,13 @@ import type { Lease } from '../lib/image-queue.ts';
 import type { Log } from '../lib/log.ts';
 import type { IdentifyResponse } from '../proto/face.ts';
 import { RecognizerUnavailable } from './circuit-breaker.ts';
+import type { Ended, WorkMeasures } from './measure-work.ts';
 import { RecognizerBusy, type RecognizerClient } from './recognizer-client.ts';
 
 export interface LeaseOptions {
   /** How often the lease is extended while the work goes on. */
   readonly extendEveryMs: number;
+  readonly measures: WorkMeasures;
   readonly log: Log;
   /** Aborted when the worker is to stop: what waits is handed back. */
   readonly signal: AbortSignal;
@@ -18,14 +20,14 @@ export interface LeaseOptions {
  * Does `work` under a lease: returns = done, the queue may forget it; throws = it is handed back with a growing delay.
  *
  * @param what names the work in the log, e.g. `{ image: 7 }`
- * @param work resolves to what is to be logged of it, or null when there was nothing to do
+ * @param work resolves to what is to be counted and logged of it, or null when there was nothing to do
  * @returns false when it was handed back
  */
 export async function workOnLease(
   lease: Lease,
   what: Record<string, number>,
   options: LeaseOptions,
-  work: () => Promise<Record<string, unknown> | null>,
+  work: () => Promise<Ended | null>,
 ): Promise<boolean> {
   const { log } = options;
   const extending = setInterval(() => lease.extend(), options.extendEveryMs);
@@ -33,7 +35,10 @@ export async function workOnLease(
   try {
     const done = await work();
     if (done === null) log.debug(what, 'nothing to do: deleted, or done already');
-    else log.info({ ...what, ms: Math.round(performance.now() - startedAt), ...done }, 'done');
+    else {
+      log.info({ ...what, ms: Math.round(performance.now() - startedAt), ...done }, 'done');
+      options.measures.countEnd(lease.kind, done);
+    }
     lease.done();
     return true;
   } catch (error) {

@@ -63,6 +63,9 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   model_dropping: 409,
   cluster_not_found: 404,
   key_not_found: 404,
+  webhook_not_found: 404,
+  webhook_secret_unreadable: 409,
+  too_many_webhooks: 409,
   face_not_in_cluster: 409,
   nothing_left: 409,
   person_exists: 409,
@@ -105,10 +108,11 @@ export function toApiError(error: unknown, requestId: string): { status: number;
   return answer(500, 'internal_error', 'Something went wrong here. The log of the receiver says what.');
 }
 
-/** Every error leaves in the same shape; only those that are our fault are logged. */
-export function answerErrors(app: FastifyInstance): void {
+/** Every error leaves in the same shape; only those that are our fault are logged. @param count is told the code of each */
+export function answerErrors(app: FastifyInstance, count: (code: string) => void): void {
   app.setErrorHandler((error: unknown, request: FastifyRequest, reply: FastifyReply) => {
     const { status, body } = toApiError(error, request.id);
+    count(body.code);
     if (error instanceof HttpError && error.retryAfterSeconds) reply.header('retry-after', error.retryAfterSeconds);
     if (status === 401) reply.header('www-authenticate', 'Bearer');
     if (status >= 500) request.log.error({ err: error, requestId: request.id }, messageOf(error));

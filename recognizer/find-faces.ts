@@ -8,6 +8,12 @@ const FRAME_FILLING_AREA = 0.25;
 /** Boxes that overlap more than this (intersection over union) are the same face. */
 const SAME_FACE_OVERLAP = 0.3;
 
+export interface FindOptions {
+  readonly minFacePixels?: number;
+  readonly mirrored?: boolean;
+  readonly observe?: (stage: 'detect' | 'describe', ms: number) => void;
+}
+
 /**
  * Every face of a picture, largest first.
  *
@@ -16,15 +22,32 @@ const SAME_FACE_OVERLAP = 0.3;
  * looked at again. On 24 tight crops (docs/adr/0005) that names 22 people instead of 2, and costs ordinary photos nothing.
  *
  * @param options.mirrored whether the mirror image of each face is described as well
+ * @param options.observe told how long finding and describing took, ms; twice, where the picture is looked at again
  * @param options.minFacePixels faces are left out whose box is smaller on its shorter side, in pixels of `picture`
  */
 export async function findFaces(
   engine: Engine,
   picture: Picture,
-  { minFacePixels = 0, mirrored = false } = {},
+  { minFacePixels = 0, mirrored = false, observe }: FindOptions = {},
 ): Promise<readonly DescribedFace[]> {
-  const faces = await findFacesOfAnySize(engine, picture, { mirrored });
+  const faces = await findFacesOfAnySize(timed(engine, observe), picture, { mirrored });
   return faces.filter(({ box }) => shorterSideOf(box, picture) >= minFacePixels);
+}
+
+function timed({ describeFaces }: Engine, observe: FindOptions['observe']): Pick<Engine, 'describeFaces'> {
+  return {
+    async describeFaces(picture, options) {
+      const startedAt = performance.now();
+      let detectedAt = startedAt;
+      const onDetected = () => {
+        detectedAt = performance.now();
+      };
+      const faces = await describeFaces(picture, { ...options, onDetected });
+      observe?.('detect', detectedAt - startedAt);
+      observe?.('describe', performance.now() - detectedAt);
+      return faces;
+    },
+  };
 }
 
 /** Pixels of the picture. */
@@ -33,7 +56,7 @@ function shorterSideOf(box: BoundingBox, { width, height }: Picture): number {
 }
 
 async function findFacesOfAnySize(
-  engine: Engine,
+  engine: Pick<Engine, 'describeFaces'>,
   picture: Picture,
   options: { mirrored: boolean },
 ): Promise<readonly DescribedFace[]> {

@@ -4,6 +4,7 @@ import type { Face, IdentifyRequest, IdentifyResponse } from '../proto/face.ts';
 import type { DecidedFace } from './decide.ts';
 import type { JudgedFace } from './describe-photo.ts';
 import { lookAtPhoto } from './look-at-photo.ts';
+import type { ObserveStage } from './measure-work.ts';
 import { type Naming, nameFaces, revisionOf, toCandidate, toMatch } from './name-faces.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
@@ -17,6 +18,7 @@ export interface IdentifyOptions extends Naming {
   /** Of the gallery. */
   readonly model: ModelName;
   readonly pool: WorkerPool;
+  readonly observe?: ObserveStage;
 }
 
 /**
@@ -36,7 +38,9 @@ export async function identify(
   const photo = await lookAtPhoto({ ...options, models: [options.model] }, request, signal);
   // Before the decision: it must not claim to know what changes after it.
   const galleryRevision = revisionOf(options);
+  const startedAt = performance.now();
   const decided = nameFaces(options, photo.faces.map(toProbe));
+  options.observe?.('search', performance.now() - startedAt);
   return {
     imageName: nearestImage(decided) ?? NOT_FOUND,
     recognition: {

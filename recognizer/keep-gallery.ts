@@ -14,6 +14,8 @@ const READY_AFTER_MS = 60_000;
 export interface GalleryKeeper {
   /** Settles when the gallery holds everybody whom the database knows. */
   readonly loaded: Promise<void>;
+  /** When the database was last looked into for changes; null before the first time. */
+  readonly readAt: Date | null;
   /** Reads at once what has changed in the database. @throws when it cannot be read */
   refresh(): Promise<void>;
   close(): Promise<void>;
@@ -34,9 +36,12 @@ export function keepGallery(options: {
   const stop = new AbortController();
   const { signal } = stop;
   const follower = followGallery(options);
+  let readAt: Date | null = null;
   const follow = async () => {
     await options.rules.follow();
-    return follower.follow();
+    const lookingMs = await follower.follow();
+    readAt = new Date();
+    return lookingMs;
   };
   const compare = async () => {
     const started = Date.now();
@@ -56,6 +61,9 @@ export function keepGallery(options: {
 
   return {
     loaded: following.once.then(() => Promise.race([options.search.settled(), patience])),
+    get readAt() {
+      return readAt;
+    },
     async refresh() {
       await follow();
     },

@@ -7,6 +7,7 @@ import { createMetrics } from '../lib/metrics.ts';
 import { readWantedModels } from '../lib/models.ts';
 import { openPeople } from '../lib/people.ts';
 import { DOWNLOADS, openPhotoSources } from '../lib/photo-sources.ts';
+import { reportReplica } from '../lib/replicas.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { keepTls } from '../lib/tls-files.ts';
 import { loadConfig } from './config.ts';
@@ -16,6 +17,8 @@ import { keepFolder } from './keep-folder.ts';
 import { keepModels } from './keep-models.ts';
 import { keepKnownPhotosInMemory } from './known-photos.ts';
 import { match } from './match.ts';
+import { measureGalleries } from './measure-galleries.ts';
+import { measureCalls, measurePool, measureStages } from './measure-work.ts';
 import { forgetSnapshot, openGallery } from './open-gallery.ts';
 import { thresholdFor } from './quality.ts';
 import { serveRecognizer } from './server.ts';
@@ -26,6 +29,8 @@ const log = createLog('recognizer', { level: config.LOG_LEVEL, format: config.LO
 
 const { SHUTDOWN_TIMEOUT_MS: shutdownTimeoutMs, DRAIN_MS: drainMs } = config;
 await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
+  const metrics = createMetrics();
+  const observe = measureStages(metrics);
   const pool = openWorkerPool({
     workers: config.RECOGNIZER_WORKERS,
     maxWaiting: config.RECOGNIZER_QUEUE,
@@ -38,9 +43,11 @@ await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
       maxPixels: config.MAX_IMAGE_PIXELS,
       maxMs: config.MAX_IMAGE_MS,
     },
+    observe,
     log,
   });
   onClose('workers', () => pool.close());
+  measurePool(metrics, pool);
   const mysqlTls = await keepTls('MYSQL', config, { log, signal });
   const database = config.MYSQL_URL === undefined ? null : openDatabase(config.MYSQL_URL, { tls: mysqlTls });
   onClose('database', () => database?.close());
@@ -49,6 +56,7 @@ await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
     port: config.RECOGNIZER_PORT,
     maxImageBytes: config.MAX_IMAGE_BYTES,
     tls: await keepTls('GRPC', config, { side: 'server', log, signal }),
+    observe: measureCalls(metrics),
     log,
   });
   onClose('server', () => server.close());
@@ -59,7 +67,7 @@ await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
     const ready = async () => {
       if (!isReady || signal.aborted) throw new Error('It is loading, or stopping.');
     };
-    const watched = { host: config.HOST, port: config.METRICS_PORT, ready, metrics: createMetrics() };
+    const watched = { host: config.HOST, port: config.METRICS_PORT, ready, metrics };
     const health = await serveHealth(watched);
     onClose('health', () => health.close());
     log.info({ port: health.port }, 'metrics are told over HTTP');
@@ -84,6 +92,7 @@ await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
   });
   onClose('galleries', () => models.close());
   await models.loaded;
+  measureGalleries(metrics, models);
   const folder = config.KNOWN_PEOPLE ?? null;
   if (folder !== null) {
     const enrolPoorFaces = config.ENROL_POOR_FACES === 'true';
@@ -99,9 +108,17 @@ await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
   const looking = { roots: config.IMAGE_ROOTS, sources, pool };
   signal.addEventListener('abort', () => server.becomeUnready());
   server.becomeReady({
-    identify: (request, signal) => identify({ ...models.active, ...looking, thresholdFor }, request, signal),
+    identify: (request, signal) => identify({ ...models.active, ...looking, thresholdFor, observe }, request, signal),
     match: (request, signal) => match({ find: models.find, models: knownModels.join(), thresholdFor }, request, signal),
     describe: (request, signal) => describeFaces({ ...looking, folder, models: knownModels }, request, signal),
   });
+  if (database !== null) {
+    const look = () => ({
+      gallery: { model: models.active.model, faces: models.active.gallery.size },
+      workers: pool.workers,
+    });
+    const replica = reportReplica({ db: database, service: 'recognizer', look, log, signal });
+    onClose('replica', () => replica.ended);
+  }
   log.info({ model: models.active.model, knownFaces: models.active.gallery.size }, 'ready');
 });

@@ -27,6 +27,8 @@ export interface ModelGallery {
   readonly rules: DecisionRulesKeeper;
   /** Everybody is there. */
   readonly isLoaded: boolean;
+  /** When the database was last looked into for changes; null before the first time. */
+  readonly readAt: Date | null;
   readonly loaded: Promise<void>;
   /** Reads at once what has changed. @throws when it cannot be read */
   refresh(): Promise<void>;
@@ -53,6 +55,9 @@ export async function openGallery(model: ModelName, options: GalleryOptions): Pr
     ...{ model, gallery: createGallery(search), rules, loaded },
     get isLoaded() {
       return isLoaded;
+    },
+    get readAt() {
+      return keeper.readAt;
     },
     refresh: () => keeper.refresh(),
     async close(forget = false) {

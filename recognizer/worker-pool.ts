@@ -4,7 +4,8 @@ import { Piscina } from 'piscina';
 import { PermanentError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { createWaitingLine } from '../lib/waiting-line.ts';
-import type { DescribedPhoto, PhotoJob, PhotoOutcome, PhotoReply } from './describe-photo.ts';
+import type { DescribedPhoto, PhotoJob, PhotoOutcome, PhotoReply, PhotoTimes } from './describe-photo.ts';
+import type { ObserveStage } from './measure-work.ts';
 import type { WorkerSettings } from './worker-settings.ts';
 
 /** The worker that looked at a photo died of it, or of something else, or hung; another has taken its place. */
@@ -18,6 +19,10 @@ export class WorkerCrashError extends Error {
 export interface WorkerPool {
   readonly workers: number;
   readonly waiting: number;
+  /** Workers that look at a photo. */
+  readonly busy: number;
+  /** Workers that died or hung, since the start. */
+  readonly replaced: number;
   /** Loads the networks into every worker. */
   warmUp(): Promise<{ backend: string }>;
   /**
@@ -35,9 +40,12 @@ export function openWorkerPool(options: {
   workers: number;
   maxWaiting: number;
   settings: WorkerSettings;
+  observe?: ObserveStage;
   log: Log;
 }): WorkerPool {
-  const { workers, settings, log } = options;
+  const { workers, settings, observe, log } = options;
+  let busy = 0;
+  let replaced = 0;
   const pool = new Piscina({
     filename: new URL(`./describe-photo${extname(import.meta.url)}`, import.meta.url).href,
     minThreads: workers,
@@ -45,13 +53,22 @@ export function openWorkerPool(options: {
     workerData: settings,
   });
   // A worker that dies idle has no job to answer; Piscina has started another.
-  pool.on('error', (error) => log.warn({ err: error }, 'a worker thread died and was replaced'));
+  pool.on('error', (error) => {
+    replaced += 1;
+    log.warn({ err: error }, 'a worker thread died and was replaced');
+  });
   const line = createWaitingLine({ slots: workers, maxWaiting: options.maxWaiting });
 
   return {
     workers,
     get waiting() {
       return line.waiting;
+    },
+    get busy() {
+      return busy;
+    },
+    get replaced() {
+      return replaced;
     },
 
     async warmUp() {
@@ -60,12 +77,20 @@ export function openWorkerPool(options: {
     },
 
     async describe(job, { signal, evenIfFull } = {}) {
+      const cameAt = performance.now();
       const leave = await line.enter({ ...(signal && { signal }), ...(evenIfFull && { evenIfFull }) });
+      observe?.('wait', performance.now() - cameAt);
+      busy += 1;
       try {
         const reply = await runOn(pool, job, settings.maxMs);
+        if (observe) for (const stage of stagesOf(reply.times)) observe(stage, reply.times[stage] ?? 0);
         if (reply.kind === 'broken') throw reply.error;
         return reply;
+      } catch (error) {
+        if (error instanceof WorkerCrashError) replaced += 1;
+        throw error;
       } finally {
+        busy -= 1;
         leave();
       }
     },
@@ -73,6 +98,8 @@ export function openWorkerPool(options: {
     close: () => pool.destroy(),
   };
 }
+
+const stagesOf = (times: PhotoTimes) => Object.keys(times) as (keyof PhotoTimes)[];
 
 /** Aborting a job that runs ends its thread, whatever that is doing, and Piscina starts another. */
 async function runOn(pool: Piscina, job: PhotoJob, maxMs: number): Promise<PhotoReply> {

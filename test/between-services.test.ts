@@ -79,12 +79,19 @@ describe('with TLS everywhere, an account for each service, and no more rights t
       const { body } = await call('GET', `/v1/images/${first.id}`);
       return body.status === 'unknown' && (await call('GET', `/v1/people/${ada}`)).status === 404;
     });
-    for (const path of ['/v1/stats', '/v1/clusters', '/v1/images?q=sample', '/v1/calibration']) {
+    for (const path of [
+      '/v1/stats',
+      '/v1/stats/history',
+      '/v1/system',
+      '/v1/clusters',
+      '/v1/images?q=sample',
+      '/v1/calibration',
+    ]) {
       expect((await call('GET', path)).status, path).toBe(200);
     }
     const { jobs } = (await call('GET', '/v1/jobs')).body;
     const names = jobs.map((job: { name: string }) => job.name);
-    expect(names).toEqual(expect.arrayContaining(['clusters', 'rematch', 'sweep', 'retry', 'tidy']));
+    expect(names).toEqual(expect.arrayContaining(['clusters', 'rematch', 'sweep', 'retry', 'tidy', 'history']));
     expect((await call('DELETE', `/v1/images/${second.id}`)).status).toBe(204);
     await waitFor('events to be told', () =>
       ['image.accepted', 'image.finished', 'image.changed', 'person.removed'].every((kind) =>
@@ -93,6 +100,32 @@ describe('with TLS everywhere, an account for each service, and no more rights t
     );
     stopEvents.abort();
     await events.ended;
+  });
+
+  test('a second model is prepared, switched to, gone back from and dropped', async () => {
+    const models = () => call('GET', '/v1/models').then(({ body }) => body.models as { name: string; state: string }[]);
+    const [active, other] = (await models()).map(({ name }) => name);
+    const untilState = (name: string | undefined, state: string) =>
+      waitFor(
+        `${name} to be ${state}`,
+        async () => (await models()).find((one) => one.name === name)?.state === state,
+        60_000,
+      );
+    expect((await call('POST', `/v1/models/${other}/prepare`)).status).toBe(202);
+    await untilState(other, 'prepared');
+    expect((await call('POST', `/v1/models/${other}/activate`)).status).toBe(200);
+    await waitFor(
+      'every face to be of it',
+      async () => {
+        const left = 'SELECT 1 FROM faces WHERE model <> ? AND descriptor IS NOT NULL LIMIT 1';
+        const [rows] = await servers.db.query<Row[]>(left, [other]);
+        return rows.length === 0;
+      },
+      60_000,
+    );
+    expect((await call('POST', `/v1/models/${active}/activate`)).status).toBe(200);
+    expect((await call('DELETE', `/v1/models/${other}`)).status).toBe(202);
+    await untilState(other, 'available');
   });
 
   test('nobody was refused anything meanwhile', () => {

@@ -33,7 +33,11 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'POST /v1/images/:id/retry': ADMIN,
   'POST /v1/images/retry': ADMIN,
   'GET /v1/images/:id/photo': READ,
+  'POST /v1/images/name': ADMIN,
+  'GET /v1/folders': READ,
   'GET /v1/stats': READ,
+  'GET /v1/stats/history': READ,
+  'GET /v1/system': READ,
   'GET /v1/events': READ,
   'GET /v1/jobs': READ,
   'POST /v1/search': READ,
@@ -51,6 +55,7 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'POST /v1/people/:id/merge': ADMIN,
   'POST /v1/people/:id/faces': ADMIN,
   'DELETE /v1/people/:id/faces/:reference': ADMIN,
+  'GET /v1/people/:id/faces/:reference/photo': READ,
   'POST /v1/enrolments': ADMIN,
   'GET /v1/enrolments/:batch': READ,
   'GET /v1/enrolments/:batch/photos': READ,
@@ -77,6 +82,14 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'GET /v1/keys': ADMIN,
   'POST /v1/keys': ADMIN,
   'DELETE /v1/keys/:id': ADMIN,
+
+  'GET /v1/webhooks': ADMIN,
+  'POST /v1/webhooks': ADMIN,
+  'DELETE /v1/webhooks/:id': ADMIN,
+  'POST /v1/webhooks/:id/rotate': ADMIN,
+  'POST /v1/webhooks/:id/test': ADMIN,
+  'GET /v1/webhooks/:id/deliveries': ADMIN,
+  'POST /v1/webhooks/:id/redrive': ADMIN,
 };
 
 /** @param url as the route was declared, such as `/v1/images/:id` */

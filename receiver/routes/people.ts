@@ -27,17 +27,18 @@ const thresholdSchema = z
   .nullable()
   .describe("The largest distance that counts as this person; null: the gallery's.");
 
-const summarySchema = z.object({
+export const summarySchema = z.object({
   id: z.number().int(),
   name: z.string(),
   threshold: thresholdSchema,
   faces: z.number().int().describe('References: what others are compared to.'),
   images: z.number().int().describe('Images in which they were seen.'),
   cover: z.number().int().nullable().describe('The id of a face to show them by.'),
+  coverReference: z.number().int().nullable().describe('Where there is no such face: the id of a reference.'),
   createdAt: z.iso.datetime(),
 });
 
-const referenceSchema = z.object({
+export const referenceSchema = z.object({
   id: z.number().int(),
   imageName: z.string(),
   source: z.enum(['folder', 'photo', 'face']).describe('KNOWN_PEOPLE, an enrolled photo, or a face of an image.'),
@@ -47,9 +48,9 @@ const referenceSchema = z.object({
   failure: z.string().nullable().describe('Why it cannot serve.'),
 });
 
-const detailSchema = summarySchema.extend({ references: z.array(referenceSchema) });
+export const detailSchema = summarySchema.extend({ references: z.array(referenceSchema) });
 
-const receiptSchema = z.object({
+export const receiptSchema = z.object({
   personId: z.number().int(),
   erasedAt: z.iso.datetime(),
   references: z.number().int(),
@@ -232,6 +233,6 @@ async function readPerson(persons: Persons, id: number): Promise<z.infer<typeof 
   return { ...presentSummary(person), references: [...person.references] };
 }
 
-function presentSummary({ createdAt, id, name, threshold, faces, images, cover }: PersonSummary) {
-  return { id, name, threshold, faces, images, cover, createdAt: createdAt.toISOString() };
+function presentSummary({ createdAt, id, name, threshold, faces, images, cover, coverReference }: PersonSummary) {
+  return { id, name, threshold, faces, images, cover, coverReference, createdAt: createdAt.toISOString() };
 }

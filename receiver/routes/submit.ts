@@ -1,20 +1,26 @@
 import { z } from 'zod';
 import { IMAGE_STATUSES } from '../../lib/images.ts';
 import type { App, AppOptions } from '../app.ts';
+import { createPostCounter } from '../count-requests.ts';
 import { errorReplySchema, errorSchema, HttpError, toApiError } from '../errors.ts';
 import { carriesPhotos, receivePhotos } from '../receive-photos.ts';
-import { submitPaths } from '../submit-paths.ts';
+import { type Submitted, submitPaths } from '../submit-paths.ts';
 
 const MAX_PATHS = 10_000;
 /** Room for as many paths of the usual length; 1024 bytes each would be 10 MB. */
 const BULK_BODY_BYTES = 16 * 1024 * 1024;
 
-const acceptedSchema = z.object({ id: z.number().int(), path: z.string(), status: z.enum(IMAGE_STATUSES) });
-const refusedSchema = z.object({ path: z.string(), error: errorSchema });
-const pathSchema = z.object({ path: z.string().describe('Relative to, or inside, one of IMAGE_ROOTS.') });
+export const acceptedSchema = z.object({ id: z.number().int(), path: z.string(), status: z.enum(IMAGE_STATUSES) });
+export const refusedSchema = z.object({ path: z.string(), error: errorSchema });
+export const pathSchema = z.object({ path: z.string().describe('Relative to, or inside, one of IMAGE_ROOTS.') });
+
+interface SubmitRouteOptions extends AppOptions {
+  readonly count: (submitted: readonly Submitted[]) => void;
+}
 
 /** The two routes of the reference system, and the one that takes uploads. */
-export function addSubmitRoutes(app: App, options: AppOptions): void {
+export function addSubmitRoutes(app: App, given: AppOptions): void {
+  const options = { ...given, count: createPostCounter(given.metrics) };
   addUploadRoute(app, options);
   app.post(
     '/image/post',
@@ -28,6 +34,7 @@ export function addSubmitRoutes(app: App, options: AppOptions): void {
     },
     async (request, reply) => {
       const [submitted] = await submitPaths([request.body.path], options);
+      if (submitted !== undefined) options.count([submitted]);
       if (submitted === undefined || 'error' in submitted) throw submitted?.error;
       return reply.status(202).send(submitted.image);
     },
@@ -56,7 +63,7 @@ export function addSubmitRoutes(app: App, options: AppOptions): void {
   );
 }
 
-function addUploadRoute(app: App, options: AppOptions): void {
+function addUploadRoute(app: App, options: SubmitRouteOptions): void {
   const { roots, limits } = options;
   app.post(
     '/v1/images',
@@ -90,12 +97,13 @@ function addUploadRoute(app: App, options: AppOptions): void {
   );
 }
 
-async function submitMany(paths: readonly string[], options: AppOptions, requestId: string) {
+async function submitMany(paths: readonly string[], options: SubmitRouteOptions, requestId: string) {
   if (paths.length > MAX_PATHS) {
     const message = `At most ${MAX_PATHS} paths in one request; these are ${paths.length}.`;
     throw new HttpError(413, 'too_many_paths', message);
   }
   const submitted = await submitPaths(paths, options);
+  options.count(submitted);
   return submitted.map((one) =>
     'error' in one ? { path: one.path, error: toApiError(one.error, requestId).body } : one.image,
   );

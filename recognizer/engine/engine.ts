@@ -46,6 +46,11 @@ export interface EngineOptions {
   readonly minConfidence?: number;
 }
 
+export interface DescribeOptions {
+  readonly mirrored?: boolean;
+  readonly onDetected?: () => void;
+}
+
 /** Finds and describes faces. Knows nothing of people, files, queues or databases. */
 export interface Engine {
   /** Names the descriptor space, e.g. `face-api-1`. Descriptors of different models must never be compared. */
@@ -56,6 +61,7 @@ export interface Engine {
    * Every face of the picture, largest first; empty when there is none.
    *
    * @param options.mirrored also describes the mirror image of each: one more run of the descriptor's network
+   * @param options.onDetected called when all faces have been found, before they are described
    */
-  describeFaces(picture: Picture, options?: { mirrored?: boolean }): Promise<DescribedFace[]>;
+  describeFaces(picture: Picture, options?: DescribeOptions): Promise<DescribedFace[]>;
 }

@@ -60,8 +60,9 @@ export async function createOnnxEngine(options: EngineOptions = {}): Promise<Eng
     model: MODEL,
     backend: 'onnx',
 
-    async describeFaces(picture, { mirrored = false } = {}) {
+    async describeFaces(picture, { mirrored = false, onDetected } = {}) {
       const sightings = (await detectFaces(picture)).flatMap((detection) => sight(detection, picture));
+      onDetected?.();
       const aligned = await findAligned(picture, sightings);
       const describable = sightings.flatMap((sighting, index) => {
         const { region = null, landmarks } = aligned[index] ?? {};

@@ -20,11 +20,13 @@ export async function createTfjsEngine(options: EngineOptions = {}, only?: Backe
     model: MODEL,
     backend: backend.name,
 
-    async describeFaces(picture, { mirrored = false } = {}) {
+    async describeFaces(picture, { mirrored = false, onDetected } = {}) {
       const tensor = backend.tf.tensor3d(picture.pixels, [picture.height, picture.width, 3], 'int32');
       try {
         const faces: DescribedFace[] = [];
-        for (const detection of await detectFaces(tensor)) {
+        const detections = await detectFaces(tensor);
+        onDetected?.();
+        for (const detection of detections) {
           const box = clipBox(detection.box, picture);
           const described = box && (await describeFace(backend, tensor, detection, mirrored));
           if (!box || !described) continue;

@@ -1,7 +1,5 @@
 -- The processor records outcomes and runs the jobs. It takes in no photos and no people, renames and removes nobody, and
 -- leaves the gallery's threshold alone.
-GRANT SELECT (version) ON schema_migrations TO 'faceflow_processor'@'%';
-GRANT SELECT (holder, expires_at) ON schema_lock TO 'faceflow_processor'@'%';
 GRANT SELECT, UPDATE ON images TO 'faceflow_processor'@'%';
 GRANT SELECT, INSERT, UPDATE ON faces TO 'faceflow_processor'@'%';
 GRANT SELECT, UPDATE (revision) ON person TO 'faceflow_processor'@'%';
@@ -21,3 +19,8 @@ GRANT SELECT, UPDATE, DELETE ON models TO 'faceflow_processor'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON face_descriptors TO 'faceflow_processor'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON reference_descriptors TO 'faceflow_processor'@'%';
 GRANT SELECT, DELETE ON idempotency_keys TO 'faceflow_processor'@'%';
+GRANT SELECT (version) ON schema_migrations TO 'faceflow_processor'@'%';
+GRANT SELECT (holder, expires_at) ON schema_lock TO 'faceflow_processor'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON replicas TO 'faceflow_processor'@'%';
+GRANT SELECT (id, events) ON webhooks TO 'faceflow_processor'@'%';
+GRANT INSERT ON webhook_deliveries TO 'faceflow_processor'@'%';

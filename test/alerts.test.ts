@@ -1,0 +1,149 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { PodMonitor, PrometheusRule } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse, parseAllDocuments, stringify } from 'yaml';
+import { generateFiles } from '../deploy/monitoring/generate.ts';
+import { ALERT_CASES, type AlertCase, type Series } from './alert-cases.ts';
+
+import { findPrometheus } from './prometheus.ts';
+import { findKustomize } from './render-manifests.ts';
+
+interface Rule {
+  readonly alert: string;
+  readonly labels: Record<string, string>;
+  readonly annotations: { readonly summary: string; readonly runbook_url: string };
+}
+
+const pathOf = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+const read = (path: string) => readFileSync(pathOf(path), 'utf8');
+const { groups } = parse(read('deploy/monitoring/alerts.yaml')) as { groups: { rules: Rule[] }[] };
+const rules = groups.flatMap((group) => group.rules);
+
+/** As docs/operations.md's headings become anchors. */
+const anchors = [...read('docs/operations.md').matchAll(/^#+ (.+)$/gm)].map(
+  ([, title = '']) => `docs/operations.md#${title.toLowerCase().replaceAll(' ', '-')}`,
+);
+
+test('every alert has a runbook, and every runbook an alert', () => {
+  const runbooks = rules.map(({ annotations }) => annotations.runbook_url);
+  expect(runbooks).toEqual(rules.map(({ alert }) => `docs/operations.md#${alert.toLowerCase()}`));
+  expect(anchors.filter((anchor) => anchor.includes('#faceflow')).sort()).toEqual(runbooks.sort());
+});
+
+test('what is made of the alerts and of the dashboard is up to date (npm run monitoring)', () => {
+  for (const [name, text] of Object.entries(generateFiles())) expect(read(`deploy/monitoring/${name}`)).toBe(text);
+});
+
+const programs = await findPrometheus();
+if ('skip' in programs) test.skip(`the alerts are NOT tested: ${programs.skip}`);
+
+describe.skipIf('skip' in programs)('the alerts', () => {
+  let folder: string;
+  const promtool = async (...args: string[]) => {
+    const program = 'promtool' in programs ? programs.promtool : '';
+    const { stdout } = await promisify(execFile)(program, args, { cwd: folder }).catch((error) => {
+      throw new Error(`promtool ${args.join(' ')}\n${error.stdout}\n${error.stderr}`);
+    });
+    return stdout;
+  };
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'faceflow-alerts-'));
+    for (const name of ['alerts.yaml', 'prometheus.yaml'])
+      await copyFile(pathOf(`deploy/monitoring/${name}`), join(folder, name));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  test('are understood by Prometheus, and so is its configuration', async () => {
+    expect(await promtool('check', 'rules', 'alerts.yaml')).toContain(`SUCCESS: ${rules.length} rules found`);
+    expect(await promtool('check', 'config', 'prometheus.yaml')).toContain('SUCCESS');
+  });
+
+  test('each fires when it should, and not when it should not', async () => {
+    expect(ALERT_CASES.map(({ alert }) => alert)).toEqual(rules.map(({ alert }) => alert));
+    const tests = ALERT_CASES.flatMap((one) => [
+      describeTest(one, one.fires, true),
+      describeTest(one, one.silent, false),
+    ]);
+    await writeFile(join(folder, 'tests.yaml'), stringify({ rule_files: ['alerts.yaml'], tests }));
+    expect(await promtool('test', 'rules', 'tests.yaml')).toContain('SUCCESS');
+  });
+});
+
+function describeTest({ alert, at, labels }: AlertCase, series: Series, fires: boolean) {
+  const rule = rules.find((one) => one.alert === alert);
+  const fill = (text: string) => text.replace(/\{\{ \$labels\.(\w+) \}\}/g, (_, name: string) => labels[name] ?? '');
+  const expected = {
+    exp_labels: { ...labels, ...rule?.labels },
+    exp_annotations: { ...rule?.annotations, summary: fill(rule?.annotations.summary ?? '') },
+  };
+  return {
+    interval: '1m',
+    input_series: Object.entries(series).map(([name, values]) => ({ series: name, values })),
+    alert_rule_test: [{ alertname: alert, eval_time: at, exp_alerts: fires ? [expected] : [] }],
+  };
+}
+
+const kustomize = findKustomize();
+if (kustomize === undefined) test.skip('the component is NOT checked: install kustomize or kubectl');
+
+describe.skipIf(kustomize === undefined)('deploy/k8s/components/monitoring', () => {
+  interface Monitored {
+    kind: string;
+    metadata: { name: string; labels?: Record<string, string> };
+    data?: Record<string, string>;
+    spec?: {
+      groups?: unknown;
+      selector?: { matchExpressions: { values: string[] }[] };
+      podMetricsEndpoints?: { port: string }[];
+      template?: { spec: { containers: { ports: { name: string }[] }[] } };
+    };
+  }
+  let component: Monitored[];
+  const render = (path: string) => {
+    const [program = '', ...args] = kustomize ?? [];
+    const rendered = execFileSync(program, [...args, path], { cwd: pathOf(''), encoding: 'utf8' });
+    return parseAllDocuments(rendered).map((document) => document.toJS() as Monitored);
+  };
+  const find = (kind: string) => component.find((object) => object.kind === kind);
+
+  beforeAll(() => {
+    component = render('deploy/k8s/components/monitoring');
+  });
+
+  test('holds the alerts, as the operator takes them', () => {
+    const rule = find('PrometheusRule');
+    expect(rule?.spec?.groups).toEqual(groups);
+    // Throws what the schema has against it.
+    new PrometheusRule(rule as ConstructorParameters<typeof PrometheusRule>[0]).validate();
+    expect(() => new PrometheusRule({ spec: { groups: [{ rules: [] }] } } as never).validate()).toThrow();
+  });
+
+  test('scrapes every service at a port that it has', () => {
+    const monitor = find('PodMonitor');
+    new PodMonitor(monitor as ConstructorParameters<typeof PodMonitor>[0]).validate();
+    const services = ['receiver', 'processor', 'recognizer', 'frontend'];
+    expect(monitor?.spec?.selector?.matchExpressions[0]?.values).toEqual(services);
+    const ports = monitor?.spec?.podMetricsEndpoints?.map(({ port }) => port) ?? [];
+    const deployments = render('deploy/k8s/base').filter(({ kind }) => kind === 'Deployment');
+    for (const name of services) {
+      const own = deployments.find(({ metadata }) => metadata.name === name)?.spec?.template?.spec.containers[0]?.ports;
+      expect(
+        own?.filter((port) => ports.includes(port.name)),
+        name,
+      ).toHaveLength(1);
+    }
+  });
+
+  test('brings the dashboard, for the side-car of Grafana', () => {
+    const map = find('ConfigMap');
+    expect(map?.metadata).toMatchObject({ name: 'faceflow-dashboard', labels: { grafana_dashboard: '1' } });
+    expect(map?.data?.['dashboard.json']).toBe(read('deploy/monitoring/dashboard.json'));
+  });
+});
