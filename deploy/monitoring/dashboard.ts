@@ -84,7 +84,7 @@ const STAGES: RowSpec = {
       ...{
         title: 'Recognizer: stages (p95)',
         unit: 's',
-        description: 'describe: landmarks and descriptors of all faces.',
+        description: 'embed: the descriptors of all faces.',
       },
       series: { '{{stage}}': quantile(0.95, 'faceflow_recognizer_stage_duration_seconds', 'stage') },
     },
