@@ -1,5 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
+const DEPLOY = ['test/deploy.test.ts', 'test/mysql-ha.test.ts'];
+
 export default defineConfig({
   test: {
     reporters: ['default', './test/closing-line-reporter.ts'],
@@ -17,9 +19,18 @@ export default defineConfig({
       },
       {
         test: {
+          // Manifests, compose.yaml, the image's recipe: no servers, nothing compiled.
+          name: 'deploy',
+          include: DEPLOY,
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
           name: 'system',
           expect: { poll: { timeout: 20_000 } },
           include: ['test/**/*.test.ts'],
+          exclude: DEPLOY,
           globalSetup: './test/global-setup.ts',
           testTimeout: 120_000,
           hookTimeout: 180_000,

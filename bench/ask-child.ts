@@ -10,6 +10,7 @@ export interface Message {
 export interface Child<Order extends Message, Reply extends Message> {
   /** From the start of the process until it could take orders. */
   readonly msSinceStart: number;
+  readonly pid: number;
   ask<Kind extends Order['kind']>(order: Extract<Order, { kind: Kind }>): Promise<Extract<Reply, { kind: Kind }>>;
   stop(): void;
 }
@@ -29,6 +30,7 @@ export async function startChild<Order extends Message, Reply extends Message>(
   const ready: Ready = await nextReply<Ready, 'ready'>(child, 'ready');
   return {
     msSinceStart: ready.msSinceStart,
+    pid: child.pid as number,
     ask(order) {
       child.send(order);
       return nextReply(child, order.kind);

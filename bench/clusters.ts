@@ -1,70 +1,41 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chooseCacheFolder } from '../cli/cache-folder.ts';
-import { chooseFreePort } from '../cli/free-port.ts';
-import { startPrivateServers } from '../cli/servers/private-servers.ts';
-import { describeService } from '../cli/services.ts';
-import { supervise } from '../cli/supervise.ts';
 import { type Database, openDatabase, type Row } from '../lib/database.ts';
 import { listJobs } from '../lib/jobs.ts';
 import { CLUSTERS } from '../processor/jobs/cluster-faces.ts';
 import { NEIGHBOUR_DISTANCE } from '../processor/jobs/grow-clusters.ts';
 import { createNeighbourIndex, MAX_NEIGHBOURS } from '../processor/jobs/neighbour-index.ts';
-import { migrate } from '../sql/migrate.ts';
 import { type Benchmark, type Figures, plain, withGoal } from './figures.ts';
-import { distanceOf, type StoredFaces, type StoredFacesPlan, storeFaces } from './stored-faces.ts';
+import { startPrivateStack } from './private-stack.ts';
+import { A_HUNDRED_THOUSAND, distanceOf, type StoredFaces, type StoredFacesPlan, storeFaces } from './stored-faces.ts';
 
 // 100,000 unknown faces are stored and nobody has looked at them; how long until they are clustered, how long do 100 more
 // take, and what does a processor that clusters let others wait? Real servers, a real processor. Takes some minutes.
 
 const NEW = 100;
-const PLAN: StoredFacesPlan = { seed: 1, known: 0, photosOfPeople: [300, 40, 3, ...peopleIn(99_657)] };
+const PLAN: StoredFacesPlan = { ...A_HUNDRED_THOUSAND, known: 0 };
 const GIVE_UP_MS = 30 * 60_000;
 const PROBES = 200;
-
-/** Most people are in few photos, some in many. */
-function peopleIn(faces: number): number[] {
-  const photos: number[] = [];
-  for (let left = faces; left > 0; left -= photos.at(-1) ?? 0) photos.push(Math.min(left, 1 + (photos.length % 12)));
-  return photos;
-}
 
 export const benchmark: Benchmark = {
   packages: ['usearch', 'mysql2'],
 
   async measure(say) {
-    const folder = await mkdtemp(join(tmpdir(), 'faceflow-bench-'));
-    const stops: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })];
+    const stack = await startPrivateStack(say);
+    const db = openDatabase(stack.mysqlUrl);
     try {
-      const servers = await startPrivateServers({
-        ...{ dataFolder: folder, cacheFolder: chooseCacheFolder(process.env, process.cwd(), folder) },
-        ...{ mysqlUrl: undefined, natsUrl: undefined, report: say, watch },
-      });
-      stops.push(servers.stop);
-      await migrate(servers.mysqlUrl);
-      const db = openDatabase(servers.mysqlUrl);
-      stops.push(db.close);
       say('storing 100,000 faces');
       const stored = await storeFaces(db, PLAN);
       // The last ones come later.
       await db.query('UPDATE faces SET erased_at = CURRENT_TIMESTAMP(3) WHERE id > ?', [stored.faces.length - NEW]);
       say('starting a processor');
-      const { PATH, HOME } = process.env;
-      const env = { PATH, HOME, MYSQL_URL: servers.mysqlUrl, NATS_URL: servers.natsUrl };
-      const port = await chooseFreePort();
-      const settings = { ...env, RECOGNIZER_ADDRESS: '127.0.0.1:1' };
-      const processor = await supervise(describeService('processor', settings, '127.0.0.1', port), watch());
-      stops.push(() => processor.stop());
+      const { port } = await stack.start('processor', { RECOGNIZER_ADDRESS: '127.0.0.1:1' });
       return { ...(await measureJob(db, stored, port, say)), ...measureNeighbours(stored) };
     } finally {
-      for (const stop of stops.toReversed()) await stop();
+      await db.close();
+      await stack.stop();
     }
   },
 };
-
-const watch = () => ({ onLine: () => {}, onEvent: () => {} });
 
 async function measureJob(db: Database, stored: StoredFaces, port: number, say: (line: string) => void) {
   const waits: number[] = [];

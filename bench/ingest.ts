@@ -2,6 +2,7 @@ import { link, mkdir } from 'node:fs/promises';
 import { Agent } from 'node:http';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { makeDemoPhotos } from '../cli/demo-photos.ts';
 import { openDatabase, type Row } from '../lib/database.ts';
 import { doAll } from './do-all.ts';
@@ -21,6 +22,10 @@ const BATCHES = 5;
 const BATCHES_AT_ONCE = 2;
 /** Of what one photo costs the recognizer. */
 const GOAL_PERCENT = 2;
+const RECOGNIZER = 'recognizer';
+const IDLE_MS = 10_000;
+/** After the first photos: their faces are being put into clusters. */
+const SETTLE_MS = 3_000;
 
 export const benchmark: Benchmark = {
   packages: ['fastify', 'mysql2', '@nats-io/jetstream', '@grpc/grpc-js'],
@@ -62,20 +67,33 @@ interface Costs {
   readonly say: (line: string) => void;
 }
 
-/** CPU time a photo, of the recognizer and of everything else, by how it was posted. */
+/**
+ * CPU time a photo, of the recognizer and of everything else, by how it was posted: what they use beyond what they use when
+ * there is nothing to do.
+ */
 async function measureCosts({ stack, submitter, photos, turns, say }: Costs): Promise<Figures> {
   // Connections, compiled code, caches.
-  await submitter.submit(photos.slice(0, 12), 'in bulk');
+  await submitter.submit(photos, 'in bulk');
   const outside = { 'one by one': [] as number[], 'in bulk': [] as number[] };
   const inside: number[] = [];
+  const inBulk = new Map<string, number[]>();
+  say('what all of them use while there is nothing to do');
+  await sleep(SETTLE_MS);
+  const idle = await measureCpu(stack, () => sleep(IDLE_MS));
   for (let turn = 1; turn <= turns; turn++) {
     for (const how of ['one by one', 'in bulk'] as const) {
       say(`turn ${turn} of ${turns}: what a photo costs, posted ${how}`);
-      const before = await readCpu(stack);
-      await submitter.submit(photos, how);
-      const after = await readCpu(stack);
-      outside[how].push((after.outside - before.outside) / photos.length);
-      inside.push((after.recognizer - before.recognizer) / photos.length);
+      const busy = await measureCpu(stack, () => submitter.submit(photos, how));
+      const perPhoto = new Map(
+        Object.keys(busy.shares).map((name) => {
+          const ms = ((busy.shares[name] ?? 0) - (idle.shares[name] ?? 0)) * busy.ms;
+          return [name, Math.max(0, ms) / photos.length];
+        }),
+      );
+      inside.push(perPhoto.get(RECOGNIZER) ?? 0);
+      perPhoto.delete(RECOGNIZER);
+      outside[how].push(sum(perPhoto.values()));
+      if (how === 'in bulk') for (const [name, ms] of perPhoto) inBulk.set(name, [...(inBulk.get(name) ?? []), ms]);
     }
   }
   const recognizer = median(inside);
@@ -86,17 +104,33 @@ async function measureCosts({ stack, submitter, photos, turns, say }: Costs): Pr
     cpu_ms_outside: plain(median(outside['in bulk']), 'ms'),
     cpu_ms_outside_one_by_one: plain(median(outside['one by one']), 'ms'),
     cpu_ms_recognizer: plain(recognizer, 'ms'),
+    ...Object.fromEntries([...inBulk].map(([name, ms]) => [`cpu_ms_${name}`, plain(median(ms), 'ms')])),
+    idle_percent_of_a_core: plain(sum(Object.values(idle.shares)) * 100, '%'),
   };
 }
 
-/** The client, which posts and keeps the logs, is no part of it. */
-async function readCpu(stack: PrivateStack): Promise<{ recognizer: number; outside: number }> {
-  const sum = { recognizer: 0, outside: 0 };
-  for (const [name, pid] of Object.entries(stack.pids())) {
-    sum[name === 'recognizer' ? 'recognizer' : 'outside'] += await readCpuMs(pid);
-  }
-  return sum;
+/**
+ * How much of a core each process uses meanwhile, 0..1 and more, and how long it takes, ms. The client, which posts and keeps
+ * the logs, is none of them.
+ */
+async function measureCpu(stack: PrivateStack, work: () => Promise<unknown>) {
+  const before = await readCpu(stack);
+  const startedAt = performance.now();
+  await work();
+  const ms = performance.now() - startedAt;
+  const after = await readCpu(stack);
+  return {
+    ms,
+    shares: Object.fromEntries([...after].map(([name, cpu]) => [name, (cpu - (before.get(name) ?? 0)) / ms])),
+  };
 }
+
+async function readCpu(stack: PrivateStack): Promise<Map<string, number>> {
+  const read = Object.entries(stack.pids()).map(async ([name, pid]) => [name, await readCpuMs(pid)] as const);
+  return new Map(await Promise.all(read));
+}
+
+const sum = (numbers: Iterable<number>) => [...numbers].reduce((all, one) => all + one, 0);
 
 interface Rates {
   readonly stack: PrivateStack;

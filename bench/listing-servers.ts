@@ -20,6 +20,8 @@ export interface ListingServers {
   readonly mysqlUrl: string;
   /** Runs the compiled receiver. @returns its base URL */
   startReceiver(): Promise<string>;
+  /** Runs the compiled frontend. @returns the page's address */
+  startFrontend(receiverUrl: string): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -62,6 +64,12 @@ export async function startServers(options: {
         const { PATH = '' } = process.env;
         const env = { PATH, MYSQL_URL: prepared.url, NATS_URL: nats.url, IMAGE_ROOTS: folder, LOG_LEVEL: 'warn' };
         await start(describeService('receiver', env, '127.0.0.1', port));
+        return `http://127.0.0.1:${port}`;
+      },
+      async startFrontend(receiverUrl) {
+        const port = await chooseFreePort();
+        const env = { PATH: process.env.PATH ?? '', RECEIVER_URL: receiverUrl, LOG_LEVEL: 'warn' };
+        await start(describeService('frontend', env, '127.0.0.1', port));
         return `http://127.0.0.1:${port}`;
       },
       stop,

@@ -36,6 +36,16 @@ const FILTERS: Readonly<Record<string, readonly string[]>> = {
     'q=ada&status=unknown',
     'q=png&status=failed',
   ],
+  folder: ['folder=2015/', 'folder=2010/', 'folder=uploads/', 'folder=2015/beach-1570/', 'folder=nowhere/'],
+  folder_and_others: ['folder=2015/&status=failed', 'folder=uploads/&person=1', 'folder=2010/&q=autumn'],
+  dates: ['from=2021-06-01', 'to=2020-02-01', 'from=2020-06-01&to=2020-06-02', 'from=2021-01-01&folder=2010/'],
+  oldest_first: [
+    'sort=oldest',
+    'sort=oldest&status=unknown&person=1',
+    'sort=oldest&q=needle',
+    'sort=oldest&q=img%20dsc',
+  ],
+  by_path: ['sort=path', 'sort=path&status=failed', 'sort=path&status=unknown&folder=2015/', 'sort=path&q=img%20dsc'],
 };
 
 export const benchmark: Benchmark = {
@@ -66,13 +76,13 @@ export const benchmark: Benchmark = {
 
 export async function measurePages(base: string, db: Database, say: (line: string) => void): Promise<Figures> {
   const first = await time(base, () => '');
-  const deep = await time(base, anywhere);
+  const deep = await time(base, (n) => anywhere(n));
   say('first and deep pages measured');
   const filters: Record<string, readonly number[]> = {};
   for (const [name, queries] of Object.entries(FILTERS)) {
     const worst: number[][] = [];
     for (const query of queries) {
-      const own = await time(base, (n) => (n % 2 === 0 ? query : `${query}&${anywhere(n)}`));
+      const own = await time(base, (n) => (n % 2 === 0 ? query : `${query}&${anywhere(n, query)}`));
       worst.push(own);
       say(`${query}: p50 ${percentile(own, 0.5).toFixed(1)} ms, p99 ${percentile(own, 0.99).toFixed(1)} ms`);
     }
@@ -139,8 +149,12 @@ async function get(url: string): Promise<unknown> {
 }
 
 /** Spread evenly over all depths, the same in every run. */
-function anywhere(n: number): string {
-  return `cursor=${1 + Math.floor(((n * 0.618_033_988_7) % 1) * SIZE.images)}`;
+function anywhere(n: number, query = ''): string {
+  const ratio = (n * 0.618_033_988_7) % 1;
+  if (!query.includes('sort=path')) return `cursor=${1 + Math.floor(ratio * SIZE.images)}`;
+  // Years are the first folders; each has as many albums.
+  const path = `${2010 + Math.floor(ratio * 16)}/`;
+  return `cursor=${Buffer.from(JSON.stringify([0, path])).toString('base64url')}`;
 }
 
 function percentile(values: readonly number[], share: number): number {

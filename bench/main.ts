@@ -53,7 +53,7 @@ async function loadBenchmark(name: string): Promise<Benchmark> {
     if (benchmark !== undefined) return benchmark;
   }
   throw new Error(
-    `There is no benchmark "${name}". Usage: npm run bench -- engine|recognizer|pipeline|ingest [--json] [--images N] [--turns N]`,
+    `There is no benchmark "${name}". Usage: npm run bench -- engine|recognizer|pipeline|ingest|scale [--json] [--images N] [--turns N]`,
   );
 }
 

@@ -17,15 +17,19 @@ const HOST = '127.0.0.1';
 /** A database and a queue of its own in a throw-away folder, and services on them, each started as `npm start` does. */
 export interface PrivateStack {
   readonly mysqlUrl: string;
+  readonly natsUrl: string;
   /** IMAGE_ROOTS; empty. */
   readonly photosFolder: string;
   /** KNOWN_PEOPLE; empty. */
   readonly knownPeopleFolder: string;
-  /** @param options.ready in place of what the launcher looks at to see that the service is ready */
+  /**
+   * @param options.ready in place of what the launcher looks at to see that the service is ready
+   * @param options.name tells it from others of its kind
+   */
   start(
     service: ServiceName,
     env: Record<string, string>,
-    options?: { ready?: (port: number) => Promise<void> },
+    options?: { ready?: (port: number) => Promise<void>; name?: string },
   ): Promise<StartedService>;
   /** Of the servers and of every service that runs. */
   pids(): Record<string, number>;
@@ -77,11 +81,12 @@ export async function startPrivateStack(say: (line: string) => void): Promise<Pr
   };
   return {
     mysqlUrl: servers.mysqlUrl,
+    natsUrl: servers.natsUrl,
     photosFolder,
     knownPeopleFolder,
-    async start(name, more, { ready } = {}) {
+    async start(kind, more, { ready, name = kind } = {}) {
       const port = await chooseFreePort();
-      const program: Program = describeService(name, { ...env, ...more }, HOST, port);
+      const program: Program = { ...describeService(kind, { ...env, ...more }, HOST, port), name };
       if (ready) program.ready = () => ready(port);
       const service = await supervise(program, watcher.watch(name));
       running.add(service);

@@ -1,73 +1,45 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chooseCacheFolder } from '../cli/cache-folder.ts';
-import { chooseFreePort } from '../cli/free-port.ts';
-import { type PrivateServers, startPrivateServers } from '../cli/servers/private-servers.ts';
-import { describeService, type ServiceName } from '../cli/services.ts';
-import { supervise } from '../cli/supervise.ts';
 import { type Database, openDatabase, type Row } from '../lib/database.ts';
 import { readJobState } from '../lib/jobs.ts';
-import { migrate } from '../sql/migrate.ts';
 import { type Benchmark, type Figures, plain, withGoal } from './figures.ts';
-import { facesNearTo, facesOf, nameFace, type StoredFaces, type StoredFacesPlan, storeFaces } from './stored-faces.ts';
+import { startPrivateStack } from './private-stack.ts';
+import {
+  A_HUNDRED_THOUSAND,
+  facesNearTo,
+  facesOf,
+  nameFace,
+  type StoredFaces,
+  type StoredFacesPlan,
+  storeFaces,
+} from './stored-faces.ts';
 
 // 100,000 faces that nobody knows are stored; one of them is given a name. How long until every photo of that person says
 // so, and is it exactly those? Real servers and services; the recognizer has loaded its networks before.
 
-const PLAN: StoredFacesPlan = { seed: 1, known: 200, photosOfPeople: [300, 40, 3, ...peopleIn(99_657)] };
+const PLAN: StoredFacesPlan = { ...A_HUNDRED_THOUSAND, known: 200 };
 const NAMED = ['in 300 photos', 'in 40 photos', 'in 3 photos'];
 const GIVE_UP_MS = 120_000;
-
-/** Most people are in few photos, some in many. */
-function peopleIn(faces: number): number[] {
-  const photos: number[] = [];
-  for (let left = faces; left > 0; left -= photos.at(-1) ?? 0) photos.push(Math.min(left, 1 + (photos.length % 12)));
-  return photos;
-}
 
 export const benchmark: Benchmark = {
   packages: ['@nats-io/jetstream', '@grpc/grpc-js', 'mysql2', 'onnxruntime-node'],
 
   async measure(say) {
-    const folder = await mkdtemp(join(tmpdir(), 'faceflow-bench-'));
-    const stops: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })];
+    const stack = await startPrivateStack(say);
+    const db = openDatabase(stack.mysqlUrl);
     try {
-      const servers = await startPrivateServers({
-        ...{ dataFolder: folder, cacheFolder: chooseCacheFolder(process.env, process.cwd(), folder) },
-        ...{ mysqlUrl: undefined, natsUrl: undefined, report: say, watch },
-      });
-      stops.push(servers.stop);
-      await migrate(servers.mysqlUrl);
-      const db = openDatabase(servers.mysqlUrl);
-      stops.push(db.close);
       say('storing 100,000 faces');
       const stored = await storeFaces(db, PLAN);
       say('starting a recognizer and a processor');
-      await startServices(servers, folder, stops);
+      const { port } = await stack.start('recognizer', { RECOGNIZER_WORKERS: '1' });
+      await stack.start('processor', { RECOGNIZER_ADDRESS: `127.0.0.1:${port}` });
       await untilDone(db);
       return await measureNaming(db, stored, say);
     } finally {
-      for (const stop of stops.toReversed()) await stop();
+      await db.close();
+      await stack.stop();
     }
   },
 };
-
-const watch = () => ({ onLine: () => {}, onEvent: () => {} });
-
-async function startServices(servers: PrivateServers, folder: string, stops: (() => Promise<void>)[]): Promise<void> {
-  const { PATH, HOME } = process.env;
-  const env = { PATH, HOME, MYSQL_URL: servers.mysqlUrl, NATS_URL: servers.natsUrl, IMAGE_ROOTS: folder };
-  const start = async (name: ServiceName, own: NodeJS.ProcessEnv) => {
-    const port = await chooseFreePort();
-    const service = await supervise(describeService(name, { ...env, ...own }, '127.0.0.1', port), watch());
-    stops.push(() => service.stop());
-    return port;
-  };
-  const port = await start('recognizer', { RECOGNIZER_WORKERS: '1' });
-  await start('processor', { RECOGNIZER_ADDRESS: `127.0.0.1:${port}` });
-}
 
 async function measureNaming(db: Database, stored: StoredFaces, say: (line: string) => void): Promise<Figures> {
   let [slowest, missed, wrong] = [0, 0, 0];

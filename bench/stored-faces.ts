@@ -19,6 +19,18 @@ export interface StoredFacesPlan {
   readonly photosOfPeople: readonly number[];
 }
 
+/** 100,000 faces: people in 300, 40 and 3 photos first; of the others most are in few, some in many. */
+export const A_HUNDRED_THOUSAND: Omit<StoredFacesPlan, 'known'> = {
+  seed: 1,
+  photosOfPeople: [300, 40, 3, ...peopleIn(99_657)],
+};
+
+function peopleIn(faces: number): number[] {
+  const photos: number[] = [];
+  for (let left = faces; left > 0; left -= photos.at(-1) ?? 0) photos.push(Math.min(left, 1 + (photos.length % 12)));
+  return photos;
+}
+
 export interface PlannedFace {
   readonly imageId: number;
   readonly descriptor: Float32Array;

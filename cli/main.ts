@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { DEFAULT_MODEL } from '../lib/descriptor-models.ts';
 import { ConfigError } from '../lib/env.ts';
 import { DEFAULT_THRESHOLD } from '../lib/similarity.ts';
+import { addBackupCommands } from './backup/commands.ts';
 import { addClusterCommands } from './client/clusters.ts';
 import { addClientCommands } from './client/commands.ts';
 import { addModelCommands } from './client/models.ts';
@@ -83,6 +84,7 @@ addPeopleCommands(program, exitWith);
 addClusterCommands(program, exitWith);
 addKeyCommands(program, exitWith);
 addModelCommands(program, exitWith);
+addBackupCommands(program, version, exitWith);
 
 program
   .command('doctor')

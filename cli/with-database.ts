@@ -9,13 +9,30 @@ import { chooseCacheFolder } from './cache-folder.ts';
 import { lockDataFolder } from './data-folder-lock.ts';
 import { openDatabaseTls } from './database-tls.ts';
 import { LaunchError } from './launch-error.ts';
-import { loadLaunchSettings, readDotEnv } from './launch-settings.ts';
+import { type LaunchSettings, loadLaunchSettings, readDotEnv } from './launch-settings.ts';
 import { createProgress } from './progress.ts';
 import { askDatabase, prepareDatabase } from './servers/database-server.ts';
 import { findPrograms } from './servers/find-server-programs.ts';
 import { supervise } from './supervise.ts';
 
 const PROJECT = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '..' : '../..', import.meta.url));
+
+/** Where a database is. */
+export interface DatabasePlace {
+  readonly url: string;
+  readonly tls: KeptTls | null;
+  /** Private to a data folder: Faceflow alone uses it. */
+  readonly isPrivate: boolean;
+}
+
+export interface DatabaseUse {
+  /** Who uses it, for whoever finds the data folder in use: `faceflow keys`. */
+  readonly by: string;
+  /** The private one must not run: nobody else is to use it meanwhile. */
+  readonly alone?: boolean;
+  /** The schema of a private one that has to be started is left as it is. */
+  readonly asItIs?: boolean;
+}
 
 /**
  * Does something with the database that `npm start` would use here: that of MYSQL_URL, else the private one of DATA_DIR,
@@ -24,28 +41,33 @@ const PROJECT = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '..' : '
  * @throws LaunchError that says what to do
  */
 export async function withDatabase<Result>(work: (db: Database) => Promise<Result>): Promise<Result> {
+  return withDatabasePlace({ by: 'faceflow keys' }, (place) => workOn(place, work));
+}
+
+/** The same, for work that opens connections of its own. */
+export async function withDatabasePlace<Result>(
+  use: DatabaseUse,
+  work: (place: DatabasePlace, settings: LaunchSettings) => Promise<Result>,
+): Promise<Result> {
   readDotEnv();
   const settings = await loadLaunchSettings(process.env);
   const { mysqlUrl, dataFolder } = settings;
-  const running = mysqlUrl ?? (await findRunningDatabase(dataFolder));
-  if (running === undefined) return withPrivateDatabase(dataFolder, work);
-  return workOn(running, work, await openDatabaseTls(settings)).catch((error: unknown) => {
+  const running = mysqlUrl ?? (use.alone ? undefined : await findRunningDatabase(dataFolder));
+  if (running === undefined) return withPrivateDatabase(dataFolder, use, (place) => work(place, settings));
+  const place = { url: running, tls: await openDatabaseTls(settings), isPrivate: mysqlUrl === undefined };
+  return work(place, settings).catch((error: unknown) => {
     if (error instanceof PermanentError) throw error;
     const { code } = error as { code?: unknown };
     if (code === 'ER_NO_SUCH_TABLE') {
       throw new LaunchError('The database has not been set up yet: npm start does it, or node dist/sql/main.js');
     }
-    // Of the network, of TLS, or of the server itself: the rest is a mistake of ours.
-    if (typeof code !== 'string') throw error;
+    // Of the network, of TLS, or of the server itself: the rest is a mistake of ours, or of the disk.
+    if (typeof code !== 'string' || 'path' in (error as object)) throw error;
     throw new LaunchError(`The database cannot be used: ${messageOf(error)} (MYSQL_URL says which)`);
   });
 }
 
-async function workOn<Result>(
-  url: string,
-  work: (db: Database) => Promise<Result>,
-  tls: KeptTls | null = null,
-): Promise<Result> {
+async function workOn<Result>({ url, tls }: DatabasePlace, work: (db: Database) => Promise<Result>): Promise<Result> {
   const db = openDatabase(url, { connections: 1, tls });
   return work(db).finally(() => db.close());
 }
@@ -63,11 +85,12 @@ async function findRunningDatabase(dataFolder: string): Promise<string | undefin
 
 async function withPrivateDatabase<Result>(
   dataFolder: string,
-  work: (db: Database) => Promise<Result>,
+  use: DatabaseUse,
+  work: (place: DatabasePlace) => Promise<Result>,
 ): Promise<Result> {
   const progress = createProgress(process.stderr);
   const databaseFolder = join(dataFolder, 'database');
-  const lock = await lockDataFolder(dataFolder, 'faceflow keys', (text) => progress.say(`… ${text}`));
+  const lock = await lockDataFolder(dataFolder, use.by, (text) => progress.say(`… ${text}`));
   try {
     const server = await progress.step('Starting the database', async (report) => {
       const cacheFolder = chooseCacheFolder(process.env, PROJECT, dataFolder);
@@ -83,9 +106,12 @@ async function withPrivateDatabase<Result>(
       const options = { onLine: () => {}, onEvent: () => {}, keepOpen: lock.keepOpen };
       return { url, supervised: await supervise(program, options) };
     });
-    return await migrate(server.url)
-      .then(() => workOn(server.url, work))
-      .finally(() => server.supervised.stop());
+    try {
+      if (!use.asItIs) await migrate(server.url);
+      return await work({ url: server.url, tls: null, isPrivate: true });
+    } finally {
+      await server.supervised.stop();
+    }
   } finally {
     lock.release();
   }

@@ -2,11 +2,27 @@
 //   node deploy/check-health.mjs http://127.0.0.1:8000/readyz     answers with a 2xx
 //   node deploy/check-health.mjs grpc://127.0.0.1:50051           grpc.health.v1 says SERVING for the whole server;
 //                                                                 with TLS where GRPC_TLS_CERT_FILE is set
+//   node deploy/check-health.mjs receiver                         the service of that name, at its port in the environment
+//   node deploy/check-health.mjs                                  the service that this container runs (process 1)
 // Exit code 0 when healthy, 1 with a reason otherwise. Plain JavaScript, so that nothing has to be compiled for it.
 import { readFileSync } from 'node:fs';
 import { Client, credentials } from '@grpc/grpc-js';
 
 const TIMEOUT_MS = 3_000;
+
+/** Where each service says how it is, with the ports of the image. */
+const DOORS = {
+  receiver: ({ RECEIVER_PORT = '8000' }) => `http://127.0.0.1:${RECEIVER_PORT}/readyz`,
+  processor: ({ PROCESSOR_PORT = '8082' }) => `http://127.0.0.1:${PROCESSOR_PORT}/readyz`,
+  recognizer: ({ RECOGNIZER_PORT = '50051' }) => `grpc://127.0.0.1:${RECOGNIZER_PORT}`,
+  frontend: ({ FRONTEND_PORT = '8081' }) => `http://127.0.0.1:${FRONTEND_PORT}/readyz`,
+};
+
+/** `node\0dist/receiver/main.js\0` → `receiver` */
+function nameOfProcess1() {
+  const [, name] = /dist\/([a-z]+)\/main\.js/.exec(readFileSync('/proc/1/cmdline', 'utf8')) ?? [];
+  return name ?? 'unknown';
+}
 
 async function checkHttp(url) {
   const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
@@ -42,10 +58,13 @@ async function checkGrpc(address) {
 }
 
 try {
-  const url = new URL(process.argv[2] ?? 'missing:');
+  const asked = process.argv[2] ?? nameOfProcess1();
+  // Migrations come to an end by themselves.
+  if (asked === 'sql') process.exit(0);
+  const url = new URL(DOORS[asked]?.(process.env) ?? asked);
   if (url.protocol === 'grpc:') await checkGrpc(url.host);
   else if (url.protocol === 'http:') await checkHttp(url);
-  else throw new Error('Give it http://host:port/path or grpc://host:port');
+  else throw new Error('Give it http://host:port/path, grpc://host:port or the name of a service');
   process.exit(0);
 } catch (error) {
   console.error(error.cause?.message ?? error.message);

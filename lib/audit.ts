@@ -38,6 +38,7 @@ export const AUDIT_ACTIONS = [
   'threshold.set',
   'image.retried',
   'images.retried',
+  'images.named',
   'image.deleted',
   'model.prepared',
   'model.activated',

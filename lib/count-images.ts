@@ -1,49 +1,46 @@
-import type { Database, Row } from './database.ts';
+import type { Database, Queryable, Row } from './database.ts';
 import type { ImageStatus } from './images.ts';
+import { keepCount } from './keep-count.ts';
 
 export type ImageCounts = Record<ImageStatus, number>;
 
-/** Counting that takes no longer is done anew each time. */
-const QUICK_MS = 25;
-/** A slow count may take this part of the database's time. */
-const SHARE = 1 / 25;
-/** An older one is of no use to anybody. */
-const OLDEST_MS = 30_000;
-
 /**
- * Counts images by status: exactly, as long as that is quick. Of hundreds of thousands of images, the last count is given
- * while the next one is made, some seconds old (25 times as long as counting takes). Counters in the database would make every
+ * Counts images by status: exactly, as long as that is quick (lib/keep-count.ts). Counters in the database would make every
  * outcome wait for the same few rows, and the version before would not keep them.
  */
 export function countImages(
   db: Pick<Database, 'query'>,
   statuses: readonly ImageStatus[],
-  { quickMs = QUICK_MS } = {},
+  options: { quickMs?: number } = {},
 ): () => Promise<ImageCounts> {
-  let last: { counts: ImageCounts; at: number; tookMs: number } | undefined;
-  let running: Promise<ImageCounts> | undefined;
-
-  const count = async () => {
-    const startedAt = performance.now();
+  return keepCount(async () => {
     const [rows] = await db.query<Row[]>('SELECT status, COUNT(*) AS count FROM images GROUP BY status');
     const counts = Object.fromEntries(statuses.map((status) => [status, 0])) as ImageCounts;
     for (const row of rows) counts[row.status as ImageStatus] = row.count;
-    last = { counts, at: startedAt, tookMs: performance.now() - startedAt };
     return counts;
-  };
-  const countOnce = () => {
-    running ??= count().finally(() => {
-      running = undefined;
-    });
-    return running;
-  };
+  }, options);
+}
 
-  return async () => {
-    if (last === undefined || last.tookMs <= quickMs) return count();
-    const age = performance.now() - last.at;
-    if (age > OLDEST_MS) return countOnce();
-    // What fails now is asked for, and thrown, when the count at hand is too old.
-    if (age > last.tookMs / SHARE) countOnce().catch(() => {});
-    return last.counts;
-  };
+/** Why photos ended without an answer, and how many of them. */
+export interface ReasonCount {
+  readonly status: 'failed' | 'unreadable';
+  /** Null where none was written down. */
+  readonly reason: string | null;
+  readonly count: number;
+  /** Of these, photos that are tried again by themselves. */
+  readonly scheduled: number;
+}
+
+/** Most first. */
+export async function countReasons(db: Queryable): Promise<ReasonCount[]> {
+  const [rows] = await db.query<Row[]>(
+    `SELECT status, reason_code, COUNT(*) AS count, COUNT(retry_at) AS scheduled FROM images
+      WHERE status IN ('failed', 'unreadable') GROUP BY status, reason_code ORDER BY count DESC, status, reason_code`,
+  );
+  return rows.map((row) => ({
+    status: row.status,
+    reason: row.reason_code,
+    count: row.count,
+    scheduled: row.scheduled,
+  }));
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Consumer,
   type ConsumerMessages,
@@ -7,7 +8,7 @@ import {
   jetstream,
   jetstreamManager,
 } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import { name } from './env.ts';
 import {
   anySubject,
@@ -79,7 +80,7 @@ export interface ImageQueue {
    * Waits for the next image. At most one is handed out a call, so that several workers with a call outstanding share
    * the work fairly.
    *
-   * @returns null when there was none for a while or `signal` was aborted
+   * @returns null when there was none for a while or `signal` was aborted; one that was on its way then is still returned
    */
   next(signal: AbortSignal): Promise<Lease | null>;
   backlog(): Promise<Backlog>;
@@ -97,7 +98,10 @@ export interface ImageQueue {
 }
 
 const PULL_MS = 20_000;
-const PUBLISH_TIMEOUT_MS = 5_000;
+/** How long a pull that is to end may still be answered. */
+const LAST_MESSAGE_MS = 200;
+/** Whoever posts a photo waits no longer where NATS hangs: its row is there, and the sweep publishes it later. */
+const PUBLISH_TIMEOUT_MS = 2_000;
 const PUBLISH_WINDOW = 500;
 const NONE: ReadonlyMap<number, number> = new Map();
 
@@ -163,14 +167,20 @@ export function openImageQueue(options: QueueOptions): ImageQueue {
 
     async next(signal) {
       const { consumer } = connected();
+      if (signal.aborted) return null;
       const messages = await consumer.fetch({ max_messages: 1, expires: PULL_MS });
-      const stop = () => messages.stop();
+      let ended: Promise<void> | undefined;
+      const end = () => {
+        ended = endPull(messages);
+      };
       pulls.add(messages);
-      signal.addEventListener('abort', stop, { once: true });
-      if (signal.aborted) stop();
+      signal.addEventListener('abort', end, { once: true });
+      if (signal.aborted) end();
       try {
         for await (const message of messages) {
           const lease = leaseOf(message);
+          // Handed back before, it would come to the next of our own pulls that end.
+          await ended;
           if (lease !== null) return lease;
           log.error({ data: message.string().slice(0, 100) }, 'a message that is no id was removed');
           // Without a reason: servers before 2.10 do not understand one.
@@ -178,7 +188,7 @@ export function openImageQueue(options: QueueOptions): ImageQueue {
         }
         return null;
       } finally {
-        signal.removeEventListener('abort', stop);
+        signal.removeEventListener('abort', end);
         pulls.delete(messages);
       }
     },
@@ -219,6 +229,21 @@ export function openImageQueue(options: QueueOptions): ImageQueue {
 
     close: () => kept.close(),
   };
+}
+
+/**
+ * Ends a pull without losing what is handed out meanwhile, which would be in nobody's hands until its lease has run out.
+ *
+ * A server forgets a pull when nobody listens for its answer any more. What it has handed out by then may still be on its way
+ * in the server (2.9), and is dropped: so at first nothing is said, until what waits in the queue has come; and then it is
+ * listened to until the server has heard that we do not. nats.js ends the pull when its subscription is drained, but keeps
+ * that to itself (jetstream 3.4).
+ */
+async function endPull(messages: ConsumerMessages): Promise<void> {
+  await sleep(LAST_MESSAGE_MS);
+  const { sub } = messages as unknown as { sub: Subscription };
+  // It has ended by itself, or there is no connection.
+  await sub.drain().catch(() => messages.stop());
 }
 
 /** The version before knows no attempts: the first one has no number. */

@@ -2,6 +2,8 @@ import { countImages } from './count-images.ts';
 import { type Database, descriptorToBytes, type Queryable, type Row, type WriteResult } from './database.ts';
 import { type FaceQuality, faceQualityToColumn } from './face-quality.ts';
 import { indexPaths, indexWaitingPaths } from './index-paths.ts';
+import { listImagesByPath, type PathList, type PathQuery } from './list-by-path.ts';
+import { type Folders, listFolders } from './list-folders.ts';
 import { type ImageList, type ImageQuery, listImages } from './list-images.ts';
 import { chunksOf, type Outbox, openOutbox } from './outbox.ts';
 import type { Person } from './people.ts';
@@ -145,6 +147,9 @@ export interface Images extends Outbox {
   /** With the candidates of its faces. */
   findImage(id: number): Promise<Image | null>;
   listImages(query: ImageQuery): Promise<ImageList>;
+  listImagesByPath(query: PathQuery): Promise<PathList>;
+  /** See lib/list-folders.ts. */
+  listFolders(query: { readonly start: string; readonly limit: number }): Promise<Folders>;
   /** Makes paths findable that were added without; returns how many, 0 when all are. See lib/index-paths.ts. */
   indexWaitingPaths(): Promise<number>;
   /** How many images there are in each status, zeros included; of very many, some seconds ago (lib/count-images.ts). */
@@ -195,6 +200,8 @@ export function openImages(db: Database, options: { readonly retryScheduleMs?: r
     },
 
     listImages: (query) => listImages(db, query),
+    listImagesByPath: (query) => listImagesByPath(db, query),
+    listFolders: (query) => listFolders(db, query),
     indexWaitingPaths: () => indexWaitingPaths(db),
     countByStatus: countImages(db, IMAGE_STATUSES),
   };

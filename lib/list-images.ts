@@ -1,153 +1,152 @@
 import type { Queryable, Row } from './database.ts';
-import { type Stream, streamAll, streamPaths, streamPerson, streamStatus, streamWord } from './image-streams.ts';
-import type { Image, ImageStatus } from './images.ts';
+import { FIRST_MOMENT, type ImageFilter, LAST_MOMENT, PEOPLE_FOUND, readWords, testImages } from './image-filter.ts';
+import {
+  NEWEST_FIRST,
+  OLDEST_FIRST,
+  type Stream,
+  streamAll,
+  streamFolder,
+  streamPaths,
+  streamPerson,
+  streamStatus,
+  streamWord,
+  type Way,
+} from './image-streams.ts';
+import type { Image } from './images.ts';
 import { readImages } from './read-images.ts';
-import { foldText, parseSearch, startsWordOf } from './search-words.ts';
 
-export interface ImageQuery {
-  readonly status?: ImageStatus;
-  /** Images in which one of the faces is this person. */
-  readonly person?: number;
-  /** Words, each the start of a word of the path or of the name of somebody in the image. */
-  readonly text?: string;
-  /** Only images with a smaller id. */
-  readonly before?: number;
+export interface ImageQuery extends ImageFilter {
+  /** By id, that is as they were posted; newest first unless told otherwise. */
+  readonly order?: 'newest' | 'oldest';
+  /** Only images that come after this id in the order. */
+  readonly past?: number;
   readonly limit: number;
 }
 
 export interface ImageList {
-  /** Newest first; at most `limit`. */
+  /** At most `limit`. */
   readonly images: readonly Image[];
-  /** `before` of the next page; null on the last. */
+  /** `past` of the next page; null on the last. */
   readonly next: number | null;
 }
 
 /** A page starts no further round of reading that would probably end later than this, whatever it has found until then. */
-const ROUNDS_MS = 15;
-const FIRST_ROUND = 128;
-const LARGEST_ROUND = 2_048;
-const GROWTH = 4;
-/** People whose name matches a typed word; with more of them than this nobody means one. */
-const PEOPLE_FOUND = 1_000;
-const NEWEST = Number.MAX_SAFE_INTEGER;
+export const ROUNDS_MS = 15;
+export const FIRST_ROUND = 128;
+export const LARGEST_ROUND = 2_048;
+export const GROWTH = 4;
+/** Ids are given out in the order of time, but for some that were given out at once, or by several servers. */
+const OUT_OF_ORDER = 1_000;
 
 /**
- * One page, by id. Every condition is an index that can be read from the newest image on, so a page costs the same
- * however deep it lies. Of several conditions the one that reaches farthest down is read and its images are tested for the
+ * One page, by id. Every condition is an index that can be read in the order of ids, so a page costs the same
+ * however deep it lies. Of several conditions the one that reaches farthest is read and its images are tested for the
  * others; where they hardly ever meet, the page ends early: fewer images than asked for, or none, and the way to go on.
  */
 export async function listImages(db: Queryable, query: ImageQuery): Promise<ImageList> {
   const { ids, next } = await findImageIds(db, query);
   if (ids.length === 0) return { images: [], next };
   const places = ids.map(() => '?').join(', ');
-  return { images: await readImages(db, `WHERE i.id IN (${places}) ORDER BY i.id DESC`, ids), next };
+  const { order } = wayOf(query);
+  return { images: await readImages(db, `WHERE i.id IN (${places}) ORDER BY i.id ${order}`, ids), next };
 }
 
 /** The ids of one page alone. */
 export async function findImageIds(db: Queryable, query: ImageQuery): Promise<{ ids: number[]; next: number | null }> {
   const { limit } = query;
-  const plan = await planSearch(db, query);
+  const way = wayOf(query);
+  const plan = await planSearch(db, query, way);
+  if (plan === null) return { ids: [], next: null };
   const deadline = performance.now() + ROUNDS_MS;
   const found: number[] = [];
-  let top = query.before ?? NEWEST;
+  let past = [query.past ?? way.start, plan.start].sort(way.compare)[1] ?? plan.start;
   for (let size = plan.test === null ? limit + 1 : FIRST_ROUND; ; ) {
     const startedAt = performance.now();
-    const { ids, end } = await readRound(plan, top, size);
+    const { ids, end } = await readRound(plan, way, past, size);
     found.push(...ids);
-    top = end;
+    past = end;
     // One more than asked for tells whether there is another page.
     if (found.length > limit) return { ids: found.slice(0, limit), next: found[limit - 1] ?? null };
-    if (top === 0) return { ids: found, next: null };
+    if (way.compare(plan.end, past) <= 0) return { ids: found, next: null };
     const now = performance.now();
-    if (now + (now - startedAt) > deadline) return { ids: found, next: top };
+    if (now + (now - startedAt) > deadline) return { ids: found, next: past };
     if (now + (now - startedAt) * GROWTH < deadline) size = Math.min(size * GROWTH, LARGEST_ROUND);
   }
 }
 
-/** The images between `top` and the farthest that a stream reaches down with `size` ids. */
-async function readRound(plan: Plan, top: number, size: number): Promise<{ ids: readonly number[]; end: number }> {
-  const stretches = await Promise.all(plan.streams.map((stream) => stream(top, size)));
-  const [farthest] = stretches.sort((a, b) => a.end - b.end || a.cost - b.cost);
+function wayOf({ order }: ImageQuery): Way {
+  return order === 'oldest' ? OLDEST_FIRST : NEWEST_FIRST;
+}
+
+/** The images between `past` and the farthest that a stream reaches with `size` ids. */
+async function readRound(
+  plan: Plan,
+  way: Way,
+  past: number,
+  size: number,
+): Promise<{ ids: readonly number[]; end: number }> {
+  const stretches = await Promise.all(plan.streams.map((stream) => stream(past, size)));
+  const [farthest] = stretches.sort((a, b) => way.compare(b.end, a.end) || a.cost - b.cost);
   if (farthest === undefined) throw new Error('There is no stream to list images from.');
   const candidates = await farthest.ids();
   return { ids: plan.test === null ? candidates : await plan.test(candidates), end: farthest.end };
 }
 
-interface Plan {
+export interface Plan {
   /** One for each condition that has an index. */
   readonly streams: readonly Stream[];
   /** Leaves those that meet every condition, in their order; null when the only stream is all there is to meet. */
   readonly test: ((ids: readonly number[]) => Promise<number[]>) | null;
+  /** Before the first and after the last id that can meet the conditions. */
+  readonly start: number;
+  readonly end: number;
 }
 
-async function planSearch(db: Queryable, { status, person, text = '' }: ImageQuery): Promise<Plan> {
-  const words = parseSearch(text);
-  const people = await Promise.all(words.map((word) => findPeople(db, word)));
-  const named = words.map((word, n) => ({ word, people: people[n] ?? [] })).filter((one) => one.people.length > 0);
-  const pathOnly = words.filter((_, n) => people[n]?.length === 0);
-  const wordStreams = await Promise.all(
-    named.map((one) => (one.people.length > PEOPLE_FOUND ? null : streamWord(db, one.word, one.people))),
-  );
+/** Null: nothing meets the conditions. */
+export async function planSearch(db: Queryable, filter: ImageFilter, way: Way): Promise<Plan | null> {
+  const { status, person, text, folder, from, to } = filter;
+  const bounds = from === undefined && to === undefined ? way : await findBounds(db, filter, way);
+  if (bounds === null) return null;
+  const words = await readWords(db, text);
+  const pathOnly = words.filter(({ people }) => people.length === 0).map(({ word }) => word);
+  const named = words.filter(({ people }) => people.length > 0 && people.length <= PEOPLE_FOUND);
+  const some = await Promise.all([
+    ...named.map(({ word, people }) => streamWord(db, way, word, people)),
+    ...(folder === undefined ? [] : [streamFolder(db, way, folder)]),
+  ]);
   const streams = [
-    ...(status === undefined ? [] : [streamStatus(db, status)]),
-    ...(person === undefined ? [] : [streamPerson(db, person)]),
-    ...(pathOnly.length === 0 ? [] : [streamPaths(db, pathOnly)]),
-    ...wordStreams.filter((stream) => stream !== null),
+    ...(status === undefined ? [] : [streamStatus(db, way, status)]),
+    ...(person === undefined ? [] : [streamPerson(db, way, person)]),
+    ...(pathOnly.length === 0 ? [] : [streamPaths(db, way, pathOnly)]),
+    ...some.filter((stream) => stream !== null),
   ];
-  const conditions = [status, person].filter((one) => one !== undefined).length + words.length;
-  if (conditions === 0) return { streams: [streamAll(db)], test: null };
-  if (conditions === 1 && streams.length === 1 && words.length === 0) return { streams, test: null };
+  const conditions = [status, person, folder, from, to, ...words].filter((one) => one !== undefined).length;
+  const { start, end } = bounds;
+  if (conditions === 0) return { streams: [streamAll(db, way)], test: null, start, end };
+  const isExact = conditions === 1 && (status !== undefined || person !== undefined);
   return {
-    streams: streams.length === 0 ? [streamAll(db)] : streams,
-    test: (ids) => testImages(db, ids, { status, person, words, byName: named.length > 0 }),
+    streams: streams.length === 0 ? [streamAll(db, way)] : streams,
+    test: isExact ? null : (ids) => testImages(db, ids, filter, words),
+    start,
+    end,
   };
 }
 
-/** People with a word in their name that starts with `word`; one more than PEOPLE_FOUND when they are more. */
-async function findPeople(db: Queryable, word: string): Promise<number[]> {
-  const columns = ['name_words', 'name_from_second', 'name_from_third', 'name_last'];
+/** Between which ids those images lie that were posted in a time; null: there are none. */
+async function findBounds(
+  db: Queryable,
+  { from = FIRST_MOMENT, to = LAST_MOMENT }: ImageFilter,
+  way: Way,
+): Promise<{ start: number; end: number } | null> {
   const [rows] = await db.query<Row[]>(
-    columns.map((column) => `(SELECT id FROM person WHERE ${column} LIKE ? LIMIT ${PEOPLE_FOUND + 1})`).join(' UNION '),
-    columns.map(() => `${word}%`),
+    `SELECT (SELECT MIN(id) FROM (SELECT id FROM images FORCE INDEX (images_created)
+                                   WHERE created_at >= ? ORDER BY created_at, id LIMIT ?) first) AS lowest,
+            (SELECT MAX(id) FROM (SELECT id FROM images FORCE INDEX (images_created)
+                                   WHERE created_at < ? ORDER BY created_at DESC, id DESC LIMIT ?) last) AS highest`,
+    [from, OUT_OF_ORDER, to, OUT_OF_ORDER],
   );
-  return rows.map((row) => row.id);
-}
-
-interface Conditions {
-  readonly status: ImageStatus | undefined;
-  readonly person: number | undefined;
-  readonly words: readonly string[];
-  /** Whether some of the words are in somebody's name. */
-  readonly byName: boolean;
-}
-
-async function testImages(db: Queryable, ids: readonly number[], conditions: Conditions): Promise<number[]> {
-  if (ids.length === 0) return [];
-  const { status, person, words, byName } = conditions;
-  const [rows] = await db.query<Row[]>(
-    `SELECT i.id, ${words.length > 0 ? 'i.path' : 'NULL'} AS path FROM images i WHERE i.id IN (?)
-       ${status === undefined ? '' : 'AND i.status = ?'}
-       ${person === undefined ? '' : 'AND (SELECT 1 FROM faces f WHERE f.person_id = ? AND f.image_id = i.id LIMIT 1) = 1'}
-      ORDER BY i.id DESC`,
-    [ids, ...(status === undefined ? [] : [status]), ...(person === undefined ? [] : [person])],
-  );
-  if (words.length === 0) return rows.map((row) => row.id);
-  const tests = words.map(startsWordOf);
-  const matches = (text: string) => tests.every((test) => test(text));
-  const paths = rows.map((row) => ({ id: row.id as number, text: foldText(row.path) }));
-  const unsure = byName ? paths.filter(({ text }) => !matches(text)).map(({ id }) => id) : [];
-  const names = await readNames(db, unsure);
-  return paths.filter(({ id, text }) => matches(`${text} ${names.get(id) ?? ''}`)).map(({ id }) => id);
-}
-
-/** The names of the people in each image, folded, one after the other. */
-async function readNames(db: Queryable, ids: readonly number[]): Promise<Map<number, string>> {
-  const names = new Map<number, string>();
-  if (ids.length === 0) return names;
-  const [rows] = await db.query<Row[]>(
-    'SELECT f.image_id, p.name FROM faces f JOIN person p ON p.id = f.person_id WHERE f.image_id IN (?)',
-    [ids],
-  );
-  for (const { image_id, name } of rows) names.set(image_id, `${names.get(image_id) ?? ''} ${foldText(name)}`);
-  return names;
+  const lowest: number | null = rows[0]?.lowest ?? null;
+  const highest: number | null = rows[0]?.highest ?? null;
+  if (lowest === null || highest === null || lowest > highest) return null;
+  return way === NEWEST_FIRST ? { start: highest + 1, end: lowest } : { start: lowest - 1, end: highest };
 }

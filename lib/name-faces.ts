@@ -38,30 +38,38 @@ export function nameFaces(
   db: Database,
   person: number | string,
   select: (connection: Queryable) => Promise<readonly number[]>,
+  told: { actor: Actor; record: Pick<AuditRecord, 'action' | 'details'> },
+): Promise<NamedFaces> {
+  return changeOnce(db, told.actor, (connection) => writeNames(connection, person, select, told));
+}
+
+/** As `nameFaces`, as the first thing that a transaction changes. */
+export async function writeNames(
+  connection: Queryable,
+  person: number | string,
+  select: (connection: Queryable) => Promise<readonly number[]>,
   { actor, record }: { actor: Actor; record: Pick<AuditRecord, 'action' | 'details'> },
 ): Promise<NamedFaces> {
-  return changeOnce(db, actor, async (connection) => {
-    const revision = await bumpRevision(connection);
-    const personId = typeof person === 'number' ? person : await findOrMakePerson(connection, person, actor);
-    await lockPerson(connection, personId);
-    const [people] = await connection.query<Row[]>('SELECT name FROM person WHERE id = ?', [personId]);
-    const faces = await lockFaces(connection, await select(connection));
-    const references = await enrolBest(connection, faces, personId, revision);
-    for (const some of chunksOf(faces)) await nameSome(connection, some, personId, revision);
-    const imageIds = [...new Set(faces.map((face) => face.imageId))].sort((a, b) => a - b);
-    for (const imageId of imageIds) await updateImageSummary(connection, imageId);
-    for (const some of chunksOf(imageIds)) {
-      await connection.query('UPDATE images SET rematch = 2 WHERE id IN (?)', [some]);
-    }
-    const details = { ...record.details, faces: faces.length, enrolled: references };
-    await recordAudit(connection, actor, { ...record, personId, details });
-    return {
-      person: { id: personId, name: people[0]?.name },
-      faces: faces.length,
-      images: imageIds.length,
-      enrolled: references,
-    };
-  });
+  const revision = await bumpRevision(connection);
+  const personId = typeof person === 'number' ? person : await findOrMakePerson(connection, person, actor);
+  await lockPerson(connection, personId);
+  const [people] = await connection.query<Row[]>('SELECT name FROM person WHERE id = ?', [personId]);
+  const faces = await lockFaces(connection, await select(connection));
+  const references = await enrolBest(connection, faces, personId, revision);
+  for (const some of chunksOf(faces)) await nameSome(connection, some, personId, revision);
+  const imageIds = [...new Set(faces.map((face) => face.imageId))].sort((a, b) => a - b);
+  for (const imageId of imageIds) await updateImageSummary(connection, imageId);
+  for (const some of chunksOf(imageIds)) {
+    await connection.query('UPDATE images SET rematch = 2 WHERE id IN (?)', [some]);
+  }
+  const details = { ...record.details, faces: faces.length, enrolled: references };
+  await recordAudit(connection, actor, { ...record, personId, details });
+  return {
+    person: { id: personId, name: people[0]?.name },
+    faces: faces.length,
+    images: imageIds.length,
+    enrolled: references,
+  };
 }
 
 interface UnnamedFace {

@@ -15,6 +15,8 @@ export interface PersonSummary extends Person {
   readonly images: number;
   /** A face to show them by. */
   readonly cover: number | null;
+  /** A reference to show them by, where there is no such face. */
+  readonly coverReference: number | null;
   readonly createdAt: Date;
 }
 
@@ -65,7 +67,8 @@ const SUMMARY = `SELECT p.id, p.name, p.threshold, p.created_at,
     (SELECT COUNT(*) FROM person_images pi WHERE pi.person_id = p.id) AS reference_count,
     (SELECT COUNT(DISTINCT f.image_id) FROM faces f WHERE f.person_id = p.id) AS image_count,
     COALESCE((SELECT MIN(pi.face_id) FROM person_images pi WHERE pi.person_id = p.id),
-             (SELECT MIN(f.id) FROM faces f WHERE f.person_id = p.id)) AS cover
+             (SELECT MIN(f.id) FROM faces f WHERE f.person_id = p.id)) AS cover,
+    (SELECT MIN(pi.id) FROM person_images pi WHERE pi.person_id = p.id AND pi.failure IS NULL) AS cover_reference
   FROM person p WHERE ${NOT_BEING_ERASED}`;
 
 export function openPersons(db: Database): Persons {
@@ -225,6 +228,7 @@ function toSummary(row: Row): PersonSummary {
     faces: row.reference_count,
     images: row.image_count,
     cover: row.cover,
+    coverReference: row.cover === null ? row.cover_reference : null,
     createdAt: row.created_at,
   };
 }

@@ -1,12 +1,16 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { integer, text } from './env.ts';
 import { PermanentError, PhotoUnreachableError } from './errors.ts';
+import { isReplicasAddress } from './resolve-replicas.ts';
 import { tlsKeys } from './tls-files.ts';
 
 /** The keys of everyone who calls the recognizer. */
 export const recognizerKeys = {
-  /** `host:port`, or any other gRPC target such as `dns:///recognizer:50051`. */
-  RECOGNIZER_ADDRESS: text('127.0.0.1:50051'),
+  /** `host:port`, several with commas between them, or a gRPC target such as `dns:///recognizer:50051`. */
+  RECOGNIZER_ADDRESS: text('127.0.0.1:50051').refine(
+    isReplicasAddress,
+    'host:port, several of them with commas between, or a gRPC target such as dns:///recognizer:50051',
+  ),
   /** The deadline of one call; gRPC carries it to the recognizer, which drops what nobody waits for. */
   RECOGNIZER_TIMEOUT_MS: integer({ min: 100, max: 600_000, fallback: 60_000 }),
   ...tlsKeys('GRPC'),
@@ -14,9 +18,10 @@ export const recognizerKeys = {
 
 export const CHANNEL_OPTIONS = {
   // A recognizer that comes back is noticed within seconds, not minutes.
-  'grpc.max_reconnect_backoff_ms': 5_000,
-  'grpc.keepalive_time_ms': 20_000,
-  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.max_reconnect_backoff_ms': 2_000,
+  // One whose machine is gone without a word would collect calls until their deadlines: all that a processor has in hand.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
   // All replicas behind one name share the work.
   'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
 };
@@ -49,6 +54,27 @@ export function toUnreachableError(error: ServiceError): PhotoUnreachableError |
   return UNREACHABLE.has(code) ? new PhotoUnreachableError(code, error.details, { cause: error }) : null;
 }
 
+/** How many replicas are asked, one after the other, where each may know something else, or is not ready yet. */
+export const REPLICAS_ASKED = 4;
+/** It is there, but cannot do this: while a model is changed, replicas that know both and some that know one take turns. */
+const OF_ITS_KIND = new Set([status.FAILED_PRECONDITION, status.UNIMPLEMENTED]);
+const PUSHBACK_KEY = 'grpc-retry-pushback-ms';
+
+/**
+ * How many calls an error is worth, the failed one included: the next one goes to the next replica. One that is full says
+ * nothing of the others; one that went away during the call may have died of it, and the next one only is risked. A
+ * recognizer may say so itself, as gRPC's retries have it (proposal A6, "pushback"): negative means that nobody else is to
+ * be asked.
+ */
+function callsWorth(error: ServiceError): number {
+  const pushback = error.metadata?.get(PUSHBACK_KEY)[0];
+  if (pushback !== undefined) return Number(pushback) >= 0 ? REPLICAS_ASKED : 1;
+  if (OF_ITS_KIND.has(error.code)) return REPLICAS_ASKED;
+  // CANCELLED, and not by us: it has stopped, and did not wait for the call.
+  const isAway = error.code === status.UNAVAILABLE || error.code === status.CANCELLED;
+  return (isAway && codeOfServiceError(error) === undefined) || error.code === status.RESOURCE_EXHAUSTED ? 2 : 1;
+}
+
 interface Cancellable {
   cancel(): void;
 }
@@ -61,20 +87,37 @@ type UnaryCall<Request, Response> = (
 ) => Cancellable;
 
 /**
- * Calls a method of a generated client, once.
+ * Calls a method of a generated client: of one replica, and of another one where that may help. All of it within one
+ * deadline.
  *
  * @param call bound to its client
+ * @param options.timeoutMs until when there must be an answer, of whomever
  * @param options.signal cancels the call, here and at the recognizer
- * @throws ServiceError
+ * @throws ServiceError the last one
  */
-export function callRecognizer<Request, Response>(
+export async function callRecognizer<Request, Response>(
   call: UnaryCall<Request, Response>,
   request: Request,
   { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal },
 ): Promise<Response> {
+  const deadline = Date.now() + timeoutMs;
+  for (let calls = 1; ; calls++) {
+    try {
+      return await callOnce(call, request, { deadline, ...(signal && { signal }) });
+    } catch (error) {
+      if (signal?.aborted || calls >= callsWorth(error as ServiceError)) throw error;
+    }
+  }
+}
+
+function callOnce<Request, Response>(
+  call: UnaryCall<Request, Response>,
+  request: Request,
+  { deadline, signal }: { deadline: number; signal?: AbortSignal },
+): Promise<Response> {
   return new Promise((resolve, reject) => {
     const cancel = () => pending.cancel();
-    const pending = call(request, new Metadata(), { deadline: Date.now() + timeoutMs }, (error, response) => {
+    const pending = call(request, new Metadata(), { deadline }, (error, response) => {
       signal?.removeEventListener('abort', cancel);
       if (error) reject(error);
       else resolve(response);

@@ -1,4 +1,5 @@
 import type { Queryable, Row, WriteResult } from './database.ts';
+import { readJobState } from './jobs.ts';
 import { storedCandidatesFrom } from './stored-candidates.ts';
 
 /** What has changed in the gallery since a revision: as far as it can change whose stored faces are. */
@@ -16,6 +17,15 @@ export interface GalleryChanges {
   readonly lastReferenceId: number;
   /** Whoever made them has told what they changed, and it concerns no stored face: nothing above is to be looked for. */
   readonly concernNobody: boolean;
+}
+
+/** The job's row in the table `jobs`. */
+export const REMATCH = 'rematch';
+
+/** Whether the gallery has changed since stored faces were looked at last; false where nobody has ever done so. */
+export async function isRematchWaiting(db: Queryable): Promise<boolean> {
+  const state = (await readJobState(db, REMATCH)) as { doneRevision: number } | null;
+  return state !== null && (await readGalleryRevision(db)) > state.doneRevision;
 }
 
 export async function readGalleryRevision(db: Queryable): Promise<number> {

@@ -65,7 +65,7 @@ export async function retryImages(
   let retried = 0;
   let next: number | null = before ?? NEWEST;
   while (next !== null && retried < limits.images && performance.now() < deadline) {
-    const page = await findImageIds(db, { ...query, before: next });
+    const page = await findImageIds(db, { ...query, past: next });
     next = page.next;
     const rows = await db.transact((connection) => putBackAndRecord(connection, page.ids, options, actor));
     retried += rows.length;

@@ -43,8 +43,8 @@ export interface RunJobsOptions {
   readonly replicas: number;
   readonly log: Log;
   readonly signal: AbortSignal;
-  /** Told when this process begins to lead, and when it has ended. */
-  readonly onLead?: (leads: boolean) => void;
+  /** Told when this process begins to lead, and what; undefined when it has ended. */
+  readonly onLead?: (leads: { readonly fence: number; readonly jobs: string[] } | undefined) => void;
   /** Told the name of a job each time that it fails. */
   readonly onError?: (job: string) => void;
 }
@@ -53,10 +53,10 @@ const RETRY_MS = 1_000;
 
 /** Stands for leader, and runs the jobs whenever this process is it. Resolves when `signal` is aborted and all have ended. */
 export function runJobs(options: RunJobsOptions): Promise<void> {
-  const { natsUrl: url, natsAccess: access, bucket, leaseMs, replicas, log, signal, onLead } = options;
+  const { natsUrl: url, natsAccess: access, bucket, leaseMs, replicas, log, signal, onLead, jobs } = options;
   const lead = async (leadership: Leadership) => {
-    onLead?.(true);
-    await leadJobs(leadership, options).finally(() => onLead?.(false));
+    onLead?.({ fence: leadership.fence, jobs: jobs.map((job) => job.name) });
+    await leadJobs(leadership, options).finally(() => onLead?.(undefined));
   };
   return holdLeadership({ url, access, bucket, leaseMs, replicas, log, signal, lead });
 }

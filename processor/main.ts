@@ -10,6 +10,7 @@ import { createLog } from '../lib/log.ts';
 import { createJobErrorCounter, createLeaderGauge, createMetrics, measureNeeds } from '../lib/metrics.ts';
 import { openNatsAccess } from '../lib/nats-access.ts';
 import { openPeople } from '../lib/people.ts';
+import { reportReplica } from '../lib/replicas.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { runJobs } from '../lib/run-jobs.ts';
 import { keepTls } from '../lib/tls-files.ts';
@@ -23,7 +24,7 @@ import { createRematchJob } from './jobs/rematch.ts';
 import { measureWork } from './measure-work.ts';
 import { processImage } from './process-image.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
-import { reportBreaker } from './report-breaker.ts';
+import { describeBreaker, reportBreaker } from './report-breaker.ts';
 import { startWorker } from './worker.ts';
 
 const config = loadOrExit(() => loadConfig(process.env));
@@ -50,6 +51,10 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   const metrics = createMetrics();
   const reporting = reportBreaker({ breaker: recognizer.breaker, db, events, metrics, log, signal });
   onClose('reports', () => reporting);
+  const look = () => ({ breaker: describeBreaker(recognizer.breaker.status()) });
+  const replica = reportReplica({ db, service: 'processor', look, log, signal });
+  recognizer.breaker.onChange(() => replica.tell({}));
+  onClose('replica', () => replica.ended);
 
   measureNeeds(metrics, { mysql: () => db.ping(), nats: () => queue.ping() });
   const measures = measureWork(metrics, config.PROCESSOR_CONCURRENCY);
@@ -87,6 +92,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     createModelJob({ faces: openFaces(db), recognizer, events, concurrency: config.MODEL_CONCURRENCY }),
   ];
   const names = background.map(({ name }) => name);
+  const measureLead = createLeaderGauge(metrics, 'stored');
   const jobs = runJobs({
     jobs: background,
     db,
@@ -97,7 +103,10 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     replicas,
     log,
     signal,
-    onLead: createLeaderGauge(metrics, 'stored'),
+    onLead(leads) {
+      measureLead(leads !== undefined);
+      replica.tell({ leads });
+    },
     onError: createJobErrorCounter(metrics, names),
   });
   onClose('jobs', () => jobs);

@@ -1,4 +1,4 @@
-import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { type ServiceError, status } from '@grpc/grpc-js';
 import { PermanentError, PhotoUnreachableError } from '../lib/errors.ts';
 import { openChannelCredentials } from '../lib/grpc-credentials.ts';
 import type { Log } from '../lib/log.ts';
@@ -6,9 +6,11 @@ import {
   CHANNEL_OPTIONS,
   callRecognizer,
   codeOfServiceError,
+  REPLICAS_ASKED,
   toPermanentError,
   toUnreachableError,
 } from '../lib/recognizer-channel.ts';
+import { toReplicasTarget } from '../lib/resolve-replicas.ts';
 import type { KeptTls } from '../lib/tls-files.ts';
 import {
   type DescribeRequest,
@@ -72,27 +74,29 @@ export class MatchRefused extends Error {
 }
 
 export interface ClientOptions {
-  /** A gRPC target. */
+  /** As RECOGNIZER_ADDRESS has it: of one recognizer or of several. */
   readonly address: string;
-  /** The deadline of one call; gRPC carries it to the recognizer, which drops what nobody waits for. */
+  /** The deadline of one answer; gRPC carries it to the recognizer, which drops what nobody waits for. */
   readonly timeoutMs: number;
   /** Null, or absent: without TLS. */
   readonly tls?: KeptTls | null;
   readonly log: Log;
 }
 
-/** How many replicas are asked, one after the other, whether they know a model. */
-const REPLICAS_ASKED = 4;
-
 /** How long a health check may take. */
 const HEALTH_TIMEOUT_MS = 5_000;
 
-/** Connects to a recognizer, behind a circuit breaker: no picture is spent on finding that the recognizer is still away. */
+/**
+ * Connects to the recognizer, behind a circuit breaker: no picture is spent on finding that the recognizer is still away.
+ * Its replicas stand behind one breaker: what one of them fails at, another one does, and only what none does counts.
+ */
 export function openRecognizerClient(options: ClientOptions): RecognizerClient {
-  const { log, address, timeoutMs } = options;
+  const { log, timeoutMs } = options;
+  const target = toReplicasTarget(options.address);
   const credentials = openChannelCredentials(options.tls ?? null);
-  const identifier = new IdentifyClient(address, credentials, CHANNEL_OPTIONS);
-  const health = new HealthCheckClient(address, credentials, CHANNEL_OPTIONS);
+  const identifier = new IdentifyClient(target, credentials, CHANNEL_OPTIONS);
+  // Over the same connections.
+  const health = new HealthCheckClient(target, credentials, { channelOverride: identifier.getChannel() });
   const identify = (imagePath: string): Promise<IdentifyResponse> =>
     callRecognizer(identifier.identify.bind(identifier), { imagePath, image: Buffer.alloc(0) }, { timeoutMs });
   const match = (request: MatchRequest): Promise<MatchResponse> =>
@@ -115,13 +119,12 @@ export function openRecognizerClient(options: ClientOptions): RecognizerClient {
 
   return {
     identify: (path) => breaker.run(() => identify(path).catch(rethrow(translate)), { isTrial: true }),
-    match: (request) => breaker.run(() => askReplicas(() => match(request).catch(rethrow(translateMatch)))),
-    describe: (request) => breaker.run(() => askReplicas(() => describe(request).catch(rethrow(translateMatch)))),
+    match: (request) => breaker.run(() => match(request).catch(rethrow(translateMatch))),
+    describe: (request) => breaker.run(() => describe(request).catch(rethrow(translateMatch))),
     breaker,
     close() {
       breaker.shutdown();
       identifier.close();
-      health.close();
     },
   };
 }
@@ -139,18 +142,6 @@ function logChanges(breaker: Breaker, log: Log): void {
   });
 }
 
-/** While a model is changed, replicas that know both and replicas that know one stand side by side, and take turns. */
-async function askReplicas<Response>(call: () => Promise<Response>): Promise<Response> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await call();
-    } catch (error) {
-      const isElsewhere = error instanceof MatchRefused && error.reason !== 'behind';
-      if (!isElsewhere || tries === REPLICAS_ASKED) throw error;
-    }
-  }
-}
-
 function translateMatch(error: ServiceError): Error {
   if (error.code === status.FAILED_PRECONDITION) return new MatchRefused('model', error);
   if (error.code === status.UNIMPLEMENTED) return new MatchRefused('unsupported', error);
@@ -160,15 +151,19 @@ function translateMatch(error: ServiceError): Error {
   return translate(error);
 }
 
-/** Asks the reference system's own health check, which both recognizers have. */
-function isHealthy(client: HealthCheckClient): Promise<boolean> {
-  return new Promise((resolve) => {
-    const deadline = Date.now() + HEALTH_TIMEOUT_MS;
-    client.healthCheck({}, new Metadata(), { deadline }, (error, response) => {
-      if (error) resolve(error.code === status.UNIMPLEMENTED);
-      else resolve(response.ready);
-    });
-  });
+/** Asks the reference system's own health check, which both recognizers have: one replica after the other, until one is. */
+async function isHealthy(client: HealthCheckClient): Promise<boolean> {
+  const giveUpAt = Date.now() + HEALTH_TIMEOUT_MS;
+  for (let asked = 0; asked < REPLICAS_ASKED; asked++) {
+    try {
+      const timeoutMs = giveUpAt - Date.now();
+      const { ready } = await callRecognizer(client.healthCheck.bind(client), {}, { timeoutMs });
+      if (ready) return true;
+    } catch (error) {
+      return (error as ServiceError).code === status.UNIMPLEMENTED;
+    }
+  }
+  return false;
 }
 
 function translate(error: ServiceError): Error {

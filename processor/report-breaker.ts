@@ -59,6 +59,11 @@ export async function reportBreaker({ breaker, db, events, metrics, log, signal 
   await removeProcessor(db, id).catch((error: unknown) => log.debug({ err: error }, 'a row was left behind'));
 }
 
+/** As a process tells it of itself (lib/replicas.ts): as a distance from now, for clocks differ. */
+export function describeBreaker({ state, nextAttemptAt }: BreakerStatus) {
+  return { state, nextAttemptInMs: nextAttemptAt === null ? null : Math.max(0, nextAttemptAt.getTime() - Date.now()) };
+}
+
 function createBreakerMetrics(metrics: Metrics) {
   const registers = [metrics];
   const state = new Gauge({

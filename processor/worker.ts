@@ -46,6 +46,10 @@ async function pullUntilStopped(options: WorkerOptions, signal: AbortSignal): Pr
     try {
       const lease = await queue.next(signal);
       if (lease === null) continue;
+      if (signal.aborted) {
+        lease.retryIn(0);
+        return;
+      }
       const ended = await options.process(lease);
       // One image was handed back; without a database all the others would be, over and over.
       if (!ended) await untilDatabaseAnswers(options, signal);

@@ -38,17 +38,21 @@ import { addEventRoute } from './routes/events.ts';
 import { addFacePersonRoutes } from './routes/face-person.ts';
 import { addFaceRoutes } from './routes/faces.ts';
 import { addHealthRoutes } from './routes/health.ts';
+import { addImageListRoutes } from './routes/image-list.ts';
 import { addImageRoutes } from './routes/images.ts';
 import { addJobRoute } from './routes/jobs.ts';
 import { addKeyRoutes } from './routes/keys.ts';
 import { addMetricsRoute } from './routes/metrics.ts';
 import { addModelRoutes } from './routes/models.ts';
+import { addNameImagesRoute } from './routes/name-images.ts';
 import { addPeopleRoutes } from './routes/people.ts';
 import { addPhotoRoute } from './routes/photo.ts';
+import { addReferencePhotoRoute } from './routes/reference-photo.ts';
 import { addRetryRoutes } from './routes/retry.ts';
 import { addSearchRoute } from './routes/search.ts';
 import { addSessionRoutes } from './routes/session.ts';
 import { addSubmitRoutes } from './routes/submit.ts';
+import { addSystemRoutes } from './routes/system.ts';
 
 export interface AppOptions {
   readonly db: Database;
@@ -62,6 +66,8 @@ export interface AppOptions {
   /** Absolute folders that photos may come from; uploads go below the first. */
   readonly roots: readonly string[];
   readonly sources: PhotoSources;
+  /** The folder KNOWN_PEOPLE, to show what is enrolled from there; null: not known here. */
+  readonly knownPeople: string | null;
   /** What is shown at all: bytes of a photo's file, and its width × height. */
   readonly limits: { readonly maxBytes: number; readonly maxPixels: number };
   readonly log: Log;
@@ -131,6 +137,9 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addMetricsRoute(api, options);
     addSubmitRoutes(api, options);
     addImageRoutes(api, options);
+    addImageListRoutes(api, options);
+    addNameImagesRoute(api, options);
+    addReferencePhotoRoute(api, options);
     addRetryRoutes(api, options);
     addDeleteImageRoute(api, options);
     addPhotoRoute(api, options);
@@ -147,6 +156,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addSessionRoutes(api, options);
     addAuditRoute(api, options);
     addModelRoutes(api, options);
+    addSystemRoutes(api, options);
   };
   await app.register(addRoutes);
   return app;

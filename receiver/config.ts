@@ -1,5 +1,5 @@
 import { databaseKeys } from '../lib/database.ts';
-import { commonKeys, folders, listenerKeys, port, readEnv } from '../lib/env.ts';
+import { commonKeys, folder, folders, listenerKeys, port, readEnv } from '../lib/env.ts';
 import { eventKeys } from '../lib/events.ts';
 import { imageLimitKeys } from '../lib/image-file.ts';
 import { queueKeys } from '../lib/image-queue.ts';
@@ -26,6 +26,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     RECEIVER_PORT: port(8000),
     /** Folders that photos may come from, separated by colons; a relative path is looked up below each in turn. */
     IMAGE_ROOTS: folders(),
+    /** As the recognizer's: only to show the photos that people were enrolled from. */
+    KNOWN_PEOPLE: folder().optional(),
   });
   return { ...config, access: toAccessSettings(config) };
 }

@@ -8,6 +8,7 @@ import { createLog } from '../lib/log.ts';
 import { createJobErrorCounter, createLeaderGauge, createMetrics, measureNeeds } from '../lib/metrics.ts';
 import { openNatsAccess } from '../lib/nats-access.ts';
 import { openPhotoSources } from '../lib/photo-sources.ts';
+import { reportReplica } from '../lib/replicas.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { runJobs } from '../lib/run-jobs.ts';
 import { openSessions } from '../lib/sessions.ts';
@@ -16,9 +17,11 @@ import { admitSomebody, openAccess } from './access/open-access.ts';
 import { buildApp } from './app.ts';
 import { loadConfig } from './config.ts';
 import { indexPathsOfOlderVersions } from './index-paths.ts';
+import { createHistoryJob } from './jobs/history.ts';
 import { createRetryJob } from './jobs/retry-failed.ts';
 import { createSweepJob } from './jobs/sweep.ts';
 import { createTidyJob } from './jobs/tidy-queue.ts';
+import { createWakeJob } from './jobs/wake-processors.ts';
 import { measureQueue } from './measure-queue.ts';
 import { measureDatabaseCluster, measureUploadFolder } from './measure-storage.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
@@ -49,6 +52,8 @@ await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
   const images = openImages(db);
   const faces = openFaces(db);
   const metrics = createMetrics();
+  const replica = reportReplica({ db, service: 'receiver', log, signal });
+  onClose('replica', () => replica.ended);
   measureNeeds(metrics, { mysql: () => db.ping(), nats: () => queue.ping() });
   measureQueue(metrics, queue);
   measureDatabaseCluster(metrics, db);
@@ -57,8 +62,11 @@ await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
     createSweepJob({ queue, metrics }),
     createRetryJob({ events, metrics }),
     createTidyJob({ queue }),
+    createHistoryJob(),
+    createWakeJob({ queue }),
   ];
   const names = background.map(({ name }) => name);
+  const measureLead = createLeaderGauge(metrics, 'queue');
   const jobs = runJobs({
     jobs: background,
     ...{
@@ -71,7 +79,10 @@ await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
       bucket: `${stream}_sweeper`,
       leaseMs: config.LEADER_LEASE_MS,
     },
-    onLead: createLeaderGauge(metrics, 'queue'),
+    onLead(leads) {
+      measureLead(leads !== undefined);
+      replica.tell({ leads });
+    },
     onError: createJobErrorCounter(metrics, names),
   });
   onClose('jobs', () => jobs);
@@ -83,7 +94,8 @@ await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
   const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };
   const roots = config.IMAGE_ROOTS;
   const services = { db, images, faces, queue, events, recognizer, metrics, access };
-  const app = await buildApp({ ...services, roots, sources, limits, log, stopping: signal });
+  const knownPeople = config.KNOWN_PEOPLE ?? null;
+  const app = await buildApp({ ...services, roots, sources, knownPeople, limits, log, stopping: signal });
   await app.listen({ host: config.HOST, port: config.RECEIVER_PORT });
   onClose('http', () => app.close());
   log.info({ roots }, 'photos are accepted from these folders');

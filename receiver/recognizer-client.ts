@@ -7,6 +7,7 @@ import {
   toPermanentError,
   toUnreachableError,
 } from '../lib/recognizer-channel.ts';
+import { toReplicasTarget } from '../lib/resolve-replicas.ts';
 import type { KeptTls } from '../lib/tls-files.ts';
 import { IdentifyClient, type MatchRequest, type MatchResponse, type Recognition } from '../proto/face.ts';
 import { HttpError } from './errors.ts';
@@ -15,8 +16,8 @@ import { HttpError } from './errors.ts';
 export type SearchPhoto = { readonly path: string } | { readonly file: Buffer };
 
 /**
- * The recognizer, asked while somebody waits for the answer: nothing is tried again here, and a recognizer that is away is
- * told at once.
+ * The recognizer, asked while somebody waits for the answer: another replica may be asked, but nobody is waited for, and a
+ * recognizer that is away is told at once.
  *
  * What both methods throw: PermanentError when it is the request's fault; PhotoUnreachableError; HttpError 503 `recognizer_busy`,
  * `recognizer_unavailable`, `gallery_behind` or `model_changes`, 504 `recognizer_timeout`, 502 `recognizer_failed`.
@@ -38,7 +39,7 @@ export function openRecognizerClient(options: {
   tls?: KeptTls | null;
 }): RecognizerClient {
   const { address, timeoutMs, tls = null } = options;
-  const client = new IdentifyClient(address, openChannelCredentials(tls), CHANNEL_OPTIONS);
+  const client = new IdentifyClient(toReplicasTarget(address), openChannelCredentials(tls), CHANNEL_OPTIONS);
   return {
     async identify(photo, signal) {
       const request =

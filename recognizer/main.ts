@@ -7,6 +7,7 @@ import { createMetrics } from '../lib/metrics.ts';
 import { readWantedModels } from '../lib/models.ts';
 import { openPeople } from '../lib/people.ts';
 import { DOWNLOADS, openPhotoSources } from '../lib/photo-sources.ts';
+import { reportReplica } from '../lib/replicas.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { keepTls } from '../lib/tls-files.ts';
 import { loadConfig } from './config.ts';
@@ -111,5 +112,13 @@ await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
     match: (request, signal) => match({ find: models.find, models: knownModels.join(), thresholdFor }, request, signal),
     describe: (request, signal) => describeFaces({ ...looking, folder, models: knownModels }, request, signal),
   });
+  if (database !== null) {
+    const look = () => ({
+      gallery: { model: models.active.model, faces: models.active.gallery.size },
+      workers: pool.workers,
+    });
+    const replica = reportReplica({ db: database, service: 'recognizer', look, log, signal });
+    onClose('replica', () => replica.ended);
+  }
   log.info({ model: models.active.model, knownFaces: models.active.gallery.size }, 'ready');
 });

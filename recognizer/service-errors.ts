@@ -11,6 +11,14 @@ import { WorkerCrashError } from './worker-pool.ts';
  */
 const ERROR_CODE_KEY = 'faceflow-error-code';
 
+/**
+ * Trailing metadata of gRPC's retries (proposal A6): whether another replica is to be asked at once. By all means where this
+ * one has not begun, and never with a photo that has cost it a worker.
+ */
+const PUSHBACK_KEY = 'grpc-retry-pushback-ms';
+const ASK_ANOTHER = '0';
+const ASK_NOBODY = '-1';
+
 export class NotReadyError extends Error {
   constructor() {
     super('The recognizer is still loading its networks or its gallery; try again.');
@@ -28,32 +36,42 @@ export class CallerGoneError extends Error {
 export function toServiceError(error: unknown, log: Log): Partial<ServiceError> {
   if (error instanceof PermanentError) return permanentError(error);
   if (error instanceof GalleryBehindError) {
-    return { code: status.UNAVAILABLE, details: error.message, metadata: metadataOf('gallery_behind') };
+    return { code: status.UNAVAILABLE, details: error.message, metadata: metadataOf(ERROR_CODE_KEY, 'gallery_behind') };
   }
   if (error instanceof PhotoUnreachableError) {
-    return { code: status.UNAVAILABLE, details: error.message, metadata: metadataOf(error.code) };
+    return { code: status.UNAVAILABLE, details: error.message, metadata: metadataOf(ERROR_CODE_KEY, error.code) };
+  }
+  const details = messageOf(error);
+  if (error instanceof NotReadyError) {
+    return { code: status.UNAVAILABLE, details, metadata: metadataOf(PUSHBACK_KEY, ASK_ANOTHER) };
   }
   const expected = expectedStatus(error);
-  if (expected !== undefined) return { code: expected, details: messageOf(error) };
+  if (expected !== undefined) return { code: expected, details };
   log.error({ err: error }, 'a call could not be answered');
-  return { code: error instanceof WorkerCrashError ? status.UNAVAILABLE : status.INTERNAL, details: messageOf(error) };
+  if (error instanceof WorkerCrashError) {
+    return { code: status.UNAVAILABLE, details, metadata: metadataOf(PUSHBACK_KEY, ASK_NOBODY) };
+  }
+  return { code: status.INTERNAL, details };
 }
 
 function expectedStatus(error: unknown): status | undefined {
   if (error instanceof LineFullError) return status.RESOURCE_EXHAUSTED;
   if (error instanceof CallerGoneError) return status.CANCELLED;
   if (error instanceof OtherModelError) return status.FAILED_PRECONDITION;
-  if (error instanceof NotReadyError) return status.UNAVAILABLE;
   return undefined;
 }
 
 function permanentError(error: PermanentError): Partial<ServiceError> {
-  return { code: permanentStatus(error.code), details: error.message, metadata: metadataOf(error.code) };
+  return {
+    code: permanentStatus(error.code),
+    details: error.message,
+    metadata: metadataOf(ERROR_CODE_KEY, error.code),
+  };
 }
 
-function metadataOf(code: string): Metadata {
+function metadataOf(key: string, value: string): Metadata {
   const metadata = new Metadata();
-  metadata.set(ERROR_CODE_KEY, code);
+  metadata.set(key, value);
   return metadata;
 }
 

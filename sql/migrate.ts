@@ -6,7 +6,7 @@ import { tlsOptions } from '../lib/database.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { KeptTls } from '../lib/tls-files.ts';
 
-interface Migration {
+export interface Migration {
   readonly version: number;
   readonly name: string;
   readonly statements: readonly string[];
@@ -17,11 +17,20 @@ interface Migration {
 export interface MigrateOptions {
   /** Where the numbered `.sql` files lie; by default beside this file. */
   readonly folder?: URL;
+  /** Runs after the migrations, before others are let in: who waits for them waits for this as well. */
+  readonly whileLocked?: () => Promise<void>;
   /** Told of each step. */
   readonly log?: (message: string) => void;
   /** Null, or absent: without TLS. */
   readonly tls?: KeptTls | null;
+  /** The name of the last one to apply; by default all are. */
+  readonly upTo?: string;
+  /** Also a database that is marked as unfinished. */
+  readonly restoring?: boolean;
 }
+
+/** A table of this name: somebody began to restore a backup into this database, and has not finished. */
+export const UNFINISHED_RESTORE = 'unfinished_restore';
 
 /** A starter that has not renewed its lock for so long is dead. */
 const LOCK_SECONDS = 60;
@@ -41,20 +50,24 @@ const DONE_BEFORE = new Set([1060, 1061, 1091]);
  *
  * @param url `mysql://user:password@host:port/database`; the database exists
  * @returns the names of the migrations that were applied
- * @throws when an applied migration has been edited since. A database that is ahead of these files is left as it is: the
+ * @throws when an applied migration has been edited since, or a restore was cut off. A database that is ahead of these files is left as it is: the
  *   version before must be able to restart while the next one is rolled out.
  */
 export async function migrate(url: string, options: MigrateOptions = {}): Promise<string[]> {
   const log = options.log ?? (() => {});
-  const migrations = await readMigrations(options.folder ?? new URL('.', import.meta.url));
+  const migrations = (await readMigrations(options.folder)).filter(
+    ({ name }) => options.upTo === undefined || name <= options.upTo,
+  );
   const open = () => connect(url, options.tls ?? null);
   const connection = await open();
   try {
+    if (!options.restoring) await refuseUnfinishedRestore(connection);
     await createBookkeeping(connection);
     const lock = await takeLock(open, log);
     try {
       const pending = await findPending(connection, migrations);
       for (const migration of pending) await apply(connection, migration, lock, log);
+      await options.whileLocked?.();
       return pending.map((migration) => migration.name);
     } finally {
       await lock.release();
@@ -62,6 +75,15 @@ export async function migrate(url: string, options: MigrateOptions = {}): Promis
   } finally {
     await connection.end();
   }
+}
+
+async function refuseUnfinishedRestore(connection: mysql.Connection): Promise<void> {
+  const [found] = await connection.query<mysql.RowDataPacket[]>(
+    'SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?',
+    [UNFINISHED_RESTORE],
+  );
+  if (found.length === 0) return;
+  throw new Error('A backup was being restored into this database, and that was cut off: run faceflow restore again.');
 }
 
 function connect(url: string, tls: KeptTls | null): Promise<mysql.Connection> {
@@ -86,7 +108,8 @@ async function apply(connection: mysql.Connection, migration: Migration, lock: L
   log(`applied ${migration.name}`);
 }
 
-async function readMigrations(folder: URL): Promise<Migration[]> {
+/** All that there are, in order. */
+export async function readMigrations(folder = new URL('.', import.meta.url)): Promise<Migration[]> {
   const names = (await readdir(folder)).filter((name) => /^\d{4}_[a-z0-9_]+\.sql$/.test(name)).sort();
   return Promise.all(
     names.map(async (name) => {

@@ -153,6 +153,32 @@ test('every change says who made it, to whom, and by which request; and nobody c
     { ...nothing, action: 'cluster.named', personId: ada, details: { cluster, faces: 2, enrolled: 2 } },
   ]);
 
+  const [alone, strange, known] = [await addFace(), await addFace(), await addFace()];
+  await db.query(
+    'INSERT INTO faces (image_id, face_index, descriptor, model) SELECT image_id, 1, descriptor, model FROM faces WHERE id = ?',
+    [strange.faceId],
+  );
+  await call('PUT', `/v1/faces/${known.faceId}/person`, { personId: ada, enrol: false });
+  const ids = [alone.imageId, strange.imageId, known.imageId, 999_999];
+  const imagesNamed = await call('POST', '/v1/images/name', { ids, personId: ada });
+  expect(imagesNamed.body).toEqual({
+    person: { id: ada, name: 'Ada King' },
+    named: [alone.imageId],
+    skipped: [
+      { id: strange.imageId, reason: 'several_unknown_faces' },
+      { id: known.imageId, reason: 'shows_person' },
+      { id: 999_999, reason: 'image_not_found' },
+    ],
+    enrolled: 1,
+  });
+  expect(await recordedBy(imagesNamed.requestId)).toEqual([
+    { ...nothing, action: 'images.named', personId: ada, details: { images: 1, faces: 1, enrolled: 1 } },
+  ]);
+  // Nobody is made for whom there is no face.
+  const nobody = await call('POST', '/v1/images/name', { ids: [alone.imageId], name: 'Bobby' });
+  expect(nobody.body).toMatchObject({ person: null, named: [], skipped: [{ reason: 'no_unknown_face' }] });
+  expect(await recordedBy(nobody.requestId)).toEqual([]);
+
   const erased = await call('DELETE', `/v1/people/${ada}`);
   const { personId: _, folderPhotos: __, ...receipt } = erased.body;
   expect(await recordedBy(erased.requestId)).toEqual([

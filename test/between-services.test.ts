@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { openDatabase, type Row } from '../lib/database.ts';
 import { connectionOptions, openNatsAccess } from '../lib/nats-access.ts';
 import { keepTls } from '../lib/tls-files.ts';
+import { waitForMigrations } from '../sql/wait.ts';
 import { createAuthority, writeTlsFiles } from './certificates.ts';
 import { type PeopleServices, startPeopleServices } from './people-services.ts';
 import { startService } from './servers.ts';
@@ -78,12 +79,19 @@ describe('with TLS everywhere, an account for each service, and no more rights t
       const { body } = await call('GET', `/v1/images/${first.id}`);
       return body.status === 'unknown' && (await call('GET', `/v1/people/${ada}`)).status === 404;
     });
-    for (const path of ['/v1/stats', '/v1/clusters', '/v1/images?q=sample', '/v1/calibration']) {
+    for (const path of [
+      '/v1/stats',
+      '/v1/stats/history',
+      '/v1/system',
+      '/v1/clusters',
+      '/v1/images?q=sample',
+      '/v1/calibration',
+    ]) {
       expect((await call('GET', path)).status, path).toBe(200);
     }
     const { jobs } = (await call('GET', '/v1/jobs')).body;
     const names = jobs.map((job: { name: string }) => job.name);
-    expect(names).toEqual(expect.arrayContaining(['clusters', 'rematch', 'sweep', 'retry', 'tidy']));
+    expect(names).toEqual(expect.arrayContaining(['clusters', 'rematch', 'sweep', 'retry', 'tidy', 'history']));
     expect((await call('DELETE', `/v1/images/${second.id}`)).status).toBe(204);
     await waitFor('events to be told', () =>
       ['image.accepted', 'image.finished', 'image.changed', 'person.removed'].every((kind) =>
@@ -92,6 +100,32 @@ describe('with TLS everywhere, an account for each service, and no more rights t
     );
     stopEvents.abort();
     await events.ended;
+  });
+
+  test('a second model is prepared, switched to, gone back from and dropped', async () => {
+    const models = () => call('GET', '/v1/models').then(({ body }) => body.models as { name: string; state: string }[]);
+    const [active, other] = (await models()).map(({ name }) => name);
+    const untilState = (name: string | undefined, state: string) =>
+      waitFor(
+        `${name} to be ${state}`,
+        async () => (await models()).find((one) => one.name === name)?.state === state,
+        60_000,
+      );
+    expect((await call('POST', `/v1/models/${other}/prepare`)).status).toBe(202);
+    await untilState(other, 'prepared');
+    expect((await call('POST', `/v1/models/${other}/activate`)).status).toBe(200);
+    await waitFor(
+      'every face to be of it',
+      async () => {
+        const left = 'SELECT 1 FROM faces WHERE model <> ? AND descriptor IS NOT NULL LIMIT 1';
+        const [rows] = await servers.db.query<Row[]>(left, [other]);
+        return rows.length === 0;
+      },
+      60_000,
+    );
+    expect((await call('POST', `/v1/models/${active}/activate`)).status).toBe(200);
+    expect((await call('DELETE', `/v1/models/${other}`)).status).toBe(202);
+    await untilState(other, 'available');
   });
 
   test('nobody was refused anything meanwhile', () => {
@@ -134,7 +168,8 @@ describe('with TLS everywhere, an account for each service, and no more rights t
     ['recognizer', 'DELETE FROM person_images', 1142],
     ['recognizer', 'SELECT * FROM enrolments', 1142],
     ...(['receiver', 'processor', 'recognizer'] as const).flatMap((account): [Account, string, number][] => [
-      [account, 'SELECT * FROM schema_migrations', 1142],
+      [account, 'SELECT checksum FROM schema_migrations', 1143],
+      [account, 'UPDATE schema_lock SET holder = NULL', 1142],
       [account, 'CREATE TABLE mine (id INT)', 1142],
       [account, 'DROP TABLE images', 1142],
       [account, 'ALTER TABLE images ADD COLUMN mine INT', 1142],
@@ -151,6 +186,14 @@ describe('with TLS everywhere, an account for each service, and no more rights t
     );
     expect(problem).toBe(errno);
   });
+
+  test.each<Account>(['receiver', 'processor', 'recognizer'])(
+    'the %s can see that the migrations are done',
+    async (account) => {
+      const config = servers.settings(account);
+      await waitForMigrations(config.MYSQL_URL, { tls: await keepTls('MYSQL', config, silent) });
+    },
+  );
 
   test('every table is granted to somebody', async () => {
     const [rows] = await servers.db.query<Row[]>(

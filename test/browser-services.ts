@@ -45,7 +45,7 @@ export async function startBrowserServices(folder: string): Promise<BrowserServi
     GALLERY_POLL_MS: '100',
   });
   const recognizerAddress = { RECOGNIZER_ADDRESS: `127.0.0.1:${recognizer.port}` };
-  const receiverEnv = { ...shared, ...roots, ...recognizerAddress };
+  const receiverEnv = { ...shared, ...roots, ...recognizerAddress, KNOWN_PEOPLE: join(folder, 'known') };
   let receiver = await startService('receiver', receiverEnv);
   const api = `http://127.0.0.1:${receiver.port}`;
   const others: RunningService[] = [

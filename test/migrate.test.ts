@@ -14,7 +14,9 @@ import { removeDeadProcessors, removeProcessor, reportProcessor, summariseProces
 import { listDue, putBack } from '../lib/retry.ts';
 import { createGallerySearch } from '../recognizer/gallery-search.ts';
 import { migrate } from '../sql/migrate.ts';
+import { waitForMigrations } from '../sql/wait.ts';
 import { createDatabase, startMysqlServer, type TestDatabase } from './servers.ts';
+import { waitFor } from './wait-for.ts';
 
 // Plain SQL that means the same on both: everything runs on each server.
 const mysqlServer = await startMysqlServer();
@@ -69,6 +71,31 @@ describe.each(servers)('on $name', ({ url }) => {
     expect(await migrate(fresh.url)).toEqual([]);
     expect(Date.now() - startedAt).toBeGreaterThan(500);
     await connection.end();
+    await fresh.drop();
+  });
+
+  test('whoever waits for the migrations waits for all of them, and for the grants', async () => {
+    const fresh = await createDatabase({ migrated: false, server: url() });
+    const told: string[] = [];
+    let ended = false;
+    const waiting = waitForMigrations(fresh.url, { log: (message) => told.push(message), everyMs: 20 }).then(() => {
+      ended = true;
+    });
+    await waitFor('it to find no tables', () => told.some((line) => line.includes('schema_migrations')));
+    let endedBeforeTheGrants: boolean | undefined;
+    const whileLocked = async () => {
+      await waitFor('it to see the lock', () => told.some((line) => line.includes('is not done')));
+      endedBeforeTheGrants = ended;
+    };
+    await migrate(fresh.url, { whileLocked });
+    await waiting;
+    expect(endedBeforeTheGrants).toBe(false);
+
+    // The version before finds a database that is ahead of it, and goes on.
+    const folder = await mkdtemp(join(tmpdir(), 'faceflow-sql-'));
+    await cp(new URL('../sql/0001_people.sql', import.meta.url), join(folder, '0001_people.sql'));
+    await waitForMigrations(fresh.url, { folder: pathToFileURL(`${folder}/`) });
+    await rm(folder, { recursive: true });
     await fresh.drop();
   });
 

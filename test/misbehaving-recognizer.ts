@@ -1,3 +1,5 @@
+import type { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
 import { Metadata, Server, ServerCredentials, type ServiceError, status } from '@grpc/grpc-js';
 import { HealthCheckService, type IdentifyResponse, IdentifyService } from '../proto/face.ts';
 
@@ -10,6 +12,8 @@ export interface MisbehavingRecognizer {
   answer: Answer;
   ready: boolean;
   stop(): void;
+  /** As if its process were killed: its connections break, and nobody listens. */
+  die(): void;
 }
 
 export const NOBODY: IdentifyResponse = { imageName: 'not_found', recognition: undefined };
@@ -18,10 +22,17 @@ export const NOBODY: IdentifyResponse = { imageName: 'not_found', recognition: u
 export async function startMisbehavingRecognizer(
   answer: Answer = () => NOBODY,
   port = 0,
+  host = '127.0.0.1',
 ): Promise<MisbehavingRecognizer> {
   const server = new Server();
   const calls: string[] = [];
-  const recognizer = { address: '', calls, answer, ready: true, stop: () => server.forceShutdown() };
+  const sockets = new Set<Socket>();
+  const stop = () => server.forceShutdown();
+  const die = () => {
+    for (const socket of sockets) socket.resetAndDestroy();
+    stop();
+  };
+  const recognizer = { address: '', calls, answer, ready: true, stop, die };
   server.addService(IdentifyService, {
     identify: async (call, reply) => {
       const path = call.request.imagePath;
@@ -41,11 +52,18 @@ export async function startMisbehavingRecognizer(
       reply(null, { ready: recognizer.ready }),
   });
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, chosen) =>
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, chosen) =>
       error ? reject(error) : resolve(chosen),
     );
   });
-  recognizer.address = `127.0.0.1:${bound}`;
+  const { http2Servers } = server as unknown as { http2Servers: Map<EventEmitter, unknown> };
+  for (const http2Server of http2Servers.keys()) {
+    http2Server.on('connection', (socket: Socket) => {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+    });
+  }
+  recognizer.address = `${host}:${bound}`;
   return recognizer;
 }
 

@@ -51,7 +51,16 @@ describe('people', () => {
     const before = await readGallery();
     expect(await call('PATCH', `/v1/people/${id}`, { name: 'Renamed', threshold: 0.4 })).toMatchObject({
       status: 200,
-      body: { id, name: 'Renamed', threshold: 0.4, faces: 0, images: 0, cover: null, references: [] },
+      body: {
+        id,
+        name: 'Renamed',
+        threshold: 0.4,
+        faces: 0,
+        images: 0,
+        cover: null,
+        coverReference: null,
+        references: [],
+      },
     });
     expect(await readGallery()).toBe(before + 1);
     expect((await call('PATCH', `/v1/people/${id}`, { threshold: null })).body.threshold).toBeNull();

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openTcpProxy } from '../bench/chaos/tcp-proxy.ts';
 import { chooseFreePort } from '../cli/free-port.ts';
 import { openDatabase } from '../lib/database.ts';
 import { openImages } from '../lib/images.ts';
@@ -247,6 +248,25 @@ describe('when something is missing', () => {
     // The other receiver's sweeper publishes what this one could not.
     await waitFor('the outbox to be empty', async () => (await waiting()).length === 0);
     await db.close();
+  });
+
+  test('where NATS hangs a photo is accepted all the same, and enqueued when it goes on', async () => {
+    const { hostname, port } = new URL(natsUrl());
+    const proxy = await openTcpProxy([{ host: hostname, port: Number(port) }], Math.random);
+    const url = new URL(natsUrl());
+    url.port = String(proxy.port);
+    const own = await createDatabase();
+    const hanging = await startReceiver({ NATS_URL: url.href, MYSQL_URL: own.url });
+    const queued = async () => (await call('/v1/stats', {}, hanging)).body.queue?.pending;
+    await waitFor('the queue to be there', async () => (await queued()) === 0);
+    await proxy.fail('hung');
+    expect(await post('/image/post', { path: 'hung.jpg' }, {}, hanging)).toMatchObject({ status: 202 });
+    expect(hanging.log()).toContain('ids were not taken by the queue');
+    await proxy.fail(null);
+    await waitFor('the photo to be enqueued', async () => (await queued()) === 1, 60_000);
+    await hanging.stop();
+    await proxy.close();
+    await own.drop();
   });
 
   test('what the queue has lost is published again, and what still waits in it is not', async () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,10 +10,10 @@ import { abortAfter } from '../cli/abort-after.ts';
 import { chooseCacheFolder } from '../cli/cache-folder.ts';
 import { chooseFreePort } from '../cli/free-port.ts';
 import { describeEnding, type Ending, spawnGuarded } from '../cli/guarded-process.ts';
+import { type Chromium, findChromium as findBrowser } from '../cli/servers/chromium.ts';
 import { describeDatabaseProgram } from '../cli/servers/database-program.ts';
 import { prepareDatabase } from '../cli/servers/database-server.ts';
-import { canUnpackOtherReleases, isDebianLike, unpackDebianPackages } from '../cli/servers/debian-packages.ts';
-import { findInFolders, findOnPath } from '../cli/servers/find-program.ts';
+import { canUnpackOtherReleases, unpackDebianPackages } from '../cli/servers/debian-packages.ts';
 import { askHttp, describeService, type ServiceName } from '../cli/services.ts';
 import { supervise, waitUntil } from '../cli/supervise.ts';
 import { messageOf } from '../lib/errors.ts';
@@ -185,48 +185,7 @@ export async function startMysqlServer(): Promise<TestServer | Unavailable> {
   }
 }
 
-export interface Chromium {
-  executablePath: string;
-  /** For playwright's `env`: where its libraries and fonts are. */
-  env: Record<string, string>;
-  /** For playwright's `args`. */
-  args: string[];
-}
-
-const BROWSER_NAMES = ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome'];
-const BROWSER_PACKAGES = ['chromium-headless-shell', 'fonts-dejavu-core', 'fontconfig-config'];
-
-/** A Chromium for playwright: `CHROMIUM_PATH`, one on the PATH, or Debian's headless shell (96 MB the first time). */
-export async function findChromium(): Promise<Chromium | Unavailable> {
-  // Chromium's sandbox refuses to work for root, and in most containers.
-  const args = ['--no-sandbox'];
-  const installed =
-    process.env.CHROMIUM_PATH ?? BROWSER_NAMES.map((name) => findOnPath(name)).find((it) => it !== null);
-  const base = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? tmpdir() };
-  if (installed) return { executablePath: installed, env: base, args };
-  if (!isDebianLike())
-    return { skip: 'no Chromium on the PATH (or in CHROMIUM_PATH), and this machine is not a Debian' };
-  const { root, ldLibraryPath } = await unpackDebianPackages(BROWSER_PACKAGES, { cacheFolder: testCacheFolder() });
-  // What lies in usr/bin is a script that looks for the browser in the real /usr/lib.
-  const executablePath = findInFolders('chromium-headless-shell', [join(root, 'usr/lib/chromium')]);
-  if (!executablePath) throw new Error(`no usr/lib/chromium/chromium-headless-shell in ${root}`);
-  const fontconfig = await writeFontConfiguration(root);
-  return { executablePath, env: { ...base, LD_LIBRARY_PATH: ldLibraryPath, FONTCONFIG_FILE: fontconfig }, args };
-}
-
-/** Without fonts of its own the page would render as boxes. */
-async function writeFontConfiguration(root: string): Promise<string> {
-  const file = join(root, 'faceflow-fonts.conf');
-  const cache = join(tmpdir(), `faceflow-fonts-${process.getuid?.() ?? 0}`);
-  await mkdir(cache, { recursive: true });
-  const folders = [join(root, 'usr/share/fonts'), '/usr/share/fonts'].map((it) => `<dir>${it}</dir>`).join('');
-  const aliases = ['system-ui', 'sans-serif'].map(
-    (family) => `<alias><family>${family}</family><prefer><family>DejaVu Sans</family></prefer></alias>`,
-  );
-  await writeFile(
-    file,
-    `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">
-<fontconfig>${folders}${aliases.join('')}<cachedir>${cache}</cachedir></fontconfig>\n`,
-  );
-  return file;
+/** A Chromium for playwright. */
+export function findChromium(): Promise<Chromium | Unavailable> {
+  return findBrowser(testCacheFolder());
 }

@@ -16,7 +16,7 @@ const JSON_OPTION = ['--json', 'one JSON object'] as const;
 export function addClientCommands(program: Command, exitWith: (code: number) => never): void {
   program.addHelpText(
     'after',
-    `\nAll but up, demo, eval, keys and doctor ask the API at FACEFLOW_URL (${DEFAULT_URL}), with the key FACEFLOW_KEY.` +
+    `\nAll but up, demo, eval, keys, backup, restore and doctor ask the API at FACEFLOW_URL (${DEFAULT_URL}), with the key FACEFLOW_KEY.` +
       '\nExit codes: 0 done; 1 refused, failed, or nothing found; 130 interrupted.',
   );
 
@@ -45,13 +45,20 @@ export function addClientCommands(program: Command, exitWith: (code: number) => 
 
   program
     .command('images')
-    .description('list images, newest first')
+    .description('list images, newest first unless told otherwise')
     .argument('[word...]', 'starts of words of the path, or of the name of somebody in the image')
     .option('--status <status>', STATUSES)
     .option('--person <id>', 'one of the faces is this person')
+    .option('--folder <path>', 'in this folder and its subfolders')
+    .option('--from <date>', 'posted on this day (UTC) or later, or at this moment or later')
+    .option('--to <date>', 'posted on this day (UTC) or earlier, or before this moment')
+    .option('--sort <order>', 'newest, oldest or path', 'newest')
     .option('--limit <n>', 'how many', parseNumber({ above: 0, upTo: 100_000 }), 50)
     .option(...JSON_OPTION)
-    .addHelpText('after', '\nExamples:\n  faceflow images ada 2024\n  faceflow images --status failed --limit 1000')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  faceflow images ada 2024\n  faceflow images --status failed --limit 1000\n  faceflow images --folder trips/2024 --from 2024-06-01 --sort path',
+    )
     .action(async (words: string[], options: ListOptions) => exitWith(await listImages(words, options)));
 
   program

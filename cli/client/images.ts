@@ -6,6 +6,10 @@ import { formatColumns, formatImages, print } from './print.ts';
 export interface ListOptions {
   status?: string;
   person?: string;
+  folder?: string;
+  from?: string;
+  to?: string;
+  sort: string;
   limit: number;
   json?: boolean;
 }
@@ -13,7 +17,7 @@ export interface ListOptions {
 /** `faceflow images [WORD…]`. */
 export async function listImages(
   words: readonly string[],
-  { status, person, limit, json }: ListOptions,
+  { status, person, folder, from, to, sort, limit, json }: ListOptions,
 ): Promise<number> {
   const images: SeenImage[] = [];
   const query = {
@@ -21,6 +25,10 @@ export async function listImages(
     ...(words.length > 0 ? { q: words.join(' ') } : {}),
     ...(status ? { status } : {}),
     ...(person ? { person } : {}),
+    ...(folder ? { folder } : {}),
+    ...(from ? { from } : {}),
+    ...(to ? { to } : {}),
+    ...(sort === 'newest' ? {} : { sort }),
   };
   for await (const page of askForPages<{ images: SeenImage[]; nextCursor: string | null }>('/v1/images', query)) {
     images.push(...page.images);

@@ -1,6 +1,6 @@
 /** The part of the API about people: who they are, what they are recognised by, and what a person says about a face. */
 
-import type { ExplainedFace, Person, Quality } from './api.ts';
+import { cropUrl, type ExplainedFace, type Person, type Quality } from './api.ts';
 import { getJson, send } from './request.ts';
 
 export interface PersonSummary extends Person {
@@ -11,6 +11,8 @@ export interface PersonSummary extends Person {
   readonly images: number;
   /** The id of a face to show them by. */
   readonly cover: number | null;
+  /** The id of a reference to show them by, where there is no such face. */
+  readonly coverReference: number | null;
 }
 
 export interface Reference {
@@ -103,6 +105,17 @@ export function mergePeople(id: number, others: readonly number[]): Promise<Pers
 
 export function erasePerson(id: number): Promise<Receipt> {
   return send('DELETE', `/v1/people/${id}`, undefined, patience);
+}
+
+/** What somebody is shown by; null: there is nothing. @param width pixels at most */
+export function coverUrl({ id, cover, coverReference }: PersonSummary, width: number): string | null {
+  if (cover !== null) return cropUrl(cover, width);
+  return coverReference === null ? null : `/v1/people/${id}/faces/${coverReference}/photo?width=${width}`;
+}
+
+/** The picture of a reference. @param width pixels at most */
+export function referenceUrl(personId: number, { id, faceId }: Reference, width: number): string {
+  return faceId === null ? `/v1/people/${personId}/faces/${id}/photo?width=${width}` : cropUrl(faceId, width);
 }
 
 export function removeReference(personId: number, reference: number): Promise<null> {

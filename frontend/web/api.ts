@@ -1,5 +1,6 @@
 /** The part of the receiver's HTTP API that the page uses: images, their faces, and how many there are. */
 
+import type { ImageOrder } from './image-order.ts';
 import { ApiError, getJson, send } from './request.ts';
 
 export { ApiError };
@@ -95,7 +96,6 @@ export interface Image {
   readonly faces: readonly Face[];
 }
 
-/** Newest first, by id. */
 export interface ImagePage {
   readonly images: readonly Image[];
   readonly nextCursor: string | null;
@@ -126,14 +126,25 @@ export interface Session {
   readonly login: { readonly provider: string; readonly url: string } | null;
 }
 
-/** Which images are listed: all conditions together. */
+/** Which images are listed, all conditions together, and in which order. */
 export interface ImageFilter {
   readonly status: ImageStatus | null;
   /** An id: one of the faces is this person. */
   readonly person: number | null;
   /** Words of the path, or of somebody's name. */
   readonly q: string;
+  /** How the path starts, up to a slash; empty: anywhere. */
+  readonly folder: string;
+  /** The first and the last day of posting, where the reader is, as `2026-11-21`; empty: any. */
+  readonly from: string;
+  readonly to: string;
+  readonly sort: ImageOrder;
 }
+
+export const noFilter: ImageFilter = {
+  ...{ status: null, person: null, q: '', folder: '', from: '', to: '' },
+  sort: 'newest',
+};
 
 export interface ImageQuery extends ImageFilter {
   readonly cursor?: string;
@@ -146,15 +157,33 @@ export const pageSize = 50;
 export const olderPageSize = 200;
 
 export function fetchImages(
-  { status, person, q, cursor, limit }: ImageQuery,
+  { status, person, q, folder, from, to, sort, cursor, limit }: ImageQuery,
   signal?: AbortSignal,
 ): Promise<ImagePage> {
   const query = new URLSearchParams({ limit: String(limit ?? pageSize) });
   if (status) query.set('status', status);
   if (person) query.set('person', String(person));
   if (q) query.set('q', q);
+  if (folder) query.set('folder', folder);
+  if (from) query.set('from', startOfDay(from, 0));
+  if (to) query.set('to', startOfDay(to, 1));
+  if (sort !== 'newest') query.set('sort', sort);
   if (cursor) query.set('cursor', cursor);
   return getJson(`/v1/images?${query}`, signal);
+}
+
+/** @param later days */
+function startOfDay(day: string, later: number): string {
+  const [year = 0, month = 1, date = 1] = day.split('-').map(Number);
+  return new Date(year, month - 1, date + later).toISOString();
+}
+
+/** Folders whose path starts so, one level below its last slash. */
+export function fetchFolders(
+  start: string,
+  signal?: AbortSignal,
+): Promise<{ folders: readonly { path: string }[]; complete: boolean }> {
+  return getJson(`/v1/folders?${new URLSearchParams({ start, limit: '30' })}`, signal);
 }
 
 export function fetchImage(id: number, signal?: AbortSignal): Promise<ExplainedImage> {
@@ -169,6 +198,24 @@ export function deleteImage(id: number): Promise<null> {
 /** Has failed and unreadable photos looked at again; others are left as they are. */
 export function retryImages(ids: readonly number[]): Promise<{ retried: number }> {
   return send('POST', '/v1/images/retry', { ids }, { timeoutMs: 60_000 });
+}
+
+export type SkipReason = 'shows_person' | 'no_unknown_face' | 'several_unknown_faces' | 'image_not_found';
+
+export interface NamedImages {
+  /** null: nobody was named. */
+  readonly person: Person | null;
+  readonly named: readonly number[];
+  readonly skipped: readonly { readonly id: number; readonly reason: SkipReason }[];
+  readonly enrolled: number;
+}
+
+/** Says who the one unknown face in each of these photos is. */
+export function nameImages(
+  ids: readonly number[],
+  choice: { readonly personId: number } | { readonly name: string },
+): Promise<NamedImages> {
+  return send('POST', '/v1/images/name', { ids, ...choice }, { timeoutMs: 120_000 });
 }
 
 export function fetchStats(signal?: AbortSignal): Promise<Stats> {

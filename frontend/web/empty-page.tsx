@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router';
 import { CommandLine } from './command-line.tsx';
 import { FaceMark } from './face-mark.tsx';
-import type { ImageSearch } from './routes.tsx';
+import { type ImageSearch, withoutFilter } from './routes.tsx';
 import { t } from './texts.ts';
 
 export function EmptyPage() {
@@ -23,7 +23,7 @@ export function EmptyFilter({ search }: { search: ImageSearch }) {
     <section className="empty">
       <h2>{t('empty.filterTitle')}</h2>
       <p>{t('empty.filterText')}</p>
-      <Link className="button" to="/" search={search.view ? { view: search.view } : {}}>
+      <Link className="button" to="/" search={withoutFilter(search)}>
         {t('empty.showAll')}
       </Link>
     </section>

@@ -3,17 +3,15 @@ import { cropUrl } from './api.ts';
 
 /** A face cut out of its photo; a blank where that is not possible (its photo is gone). */
 export function FaceCrop({ id, width, alt }: { id: number | null; width: number; alt: string }) {
+  return <FacePicture key={id} url={id === null ? null : cropUrl(id, width)} alt={alt} />;
+}
+
+/** @param props.url null: there is none */
+export function FacePicture({ url, alt }: { url: string | null; alt: string }) {
   const [missing, setMissing] = useState(false);
-  if (id === null || missing) return <FaceBlank />;
+  if (url === null || missing) return <FaceBlank />;
   return (
-    <img
-      className="face-crop"
-      src={cropUrl(id, width)}
-      alt={alt}
-      loading="lazy"
-      decoding="async"
-      onError={() => setMissing(true)}
-    />
+    <img className="face-crop" src={url} alt={alt} loading="lazy" decoding="async" onError={() => setMissing(true)} />
   );
 }
 

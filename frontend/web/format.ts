@@ -8,6 +8,7 @@ function makeFormats() {
   return {
     relativeTime: new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'short' }),
     absoluteTime: new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium' }),
+    day: new Intl.DateTimeFormat(locale, { dateStyle: 'medium' }),
     timeOfDay: new Intl.DateTimeFormat(locale, { timeStyle: 'short' }),
     wholeNumber: new Intl.NumberFormat(locale),
   };
@@ -42,6 +43,12 @@ export function formatRelativeTime(moment: number, now: number): string {
 /** In the reader's own time zone. */
 export function formatAbsoluteTime(moment: number): string {
   return formats.absoluteTime.format(moment);
+}
+
+/** @param day as "2026-11-21" */
+export function formatDay(day: string): string {
+  const [year = 0, month = 1, date = 1] = day.split('-').map(Number);
+  return formats.day.format(new Date(year, month - 1, date));
 }
 
 /** "14:05", in the reader's own time zone. */

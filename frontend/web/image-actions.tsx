@@ -1,23 +1,29 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
-import { deleteImage, type Image, retryImages } from './api.ts';
+import { lazy, Suspense, useState } from 'react';
+import { deleteImage, retryImages } from './api.ts';
 import { ConfirmDialog } from './confirm-dialog.tsx';
-import { removeImage } from './image-list.ts';
+import { isHeld, type ListedImage, removeImage } from './image-list.ts';
 import { updateLists } from './live.ts';
 import { tell, tellError } from './notices.tsx';
 import { t } from './texts.ts';
 import type { Selection } from './use-selection.ts';
 
+/** The field for names is worth a script of its own. */
+const NamePhotos = lazy(() => import('./name-photos.tsx').then((module) => ({ default: module.NamePhotos })));
+
 /** Deletions that are on their way at a time. */
 const deletionsAtOnce = 4;
 
 /** What can be done with the chosen images. */
-export function ImageActions({ images, selection }: { images: readonly Image[]; selection: Selection }) {
+export function ImageActions({ images, selection }: { images: readonly ListedImage[]; selection: Selection }) {
   const client = useQueryClient();
   const [asking, setAsking] = useState(false);
+  const [isNaming, setNaming] = useState(false);
   const ids = [...selection.ids];
   const chosen = images.filter(({ id }) => selection.ids.has(id));
-  const canRetry = chosen.some(({ status }) => status === 'failed' || status === 'unreadable');
+  // What has become far while it is chosen may be anything.
+  const canRetry = chosen.some((image) => !isHeld(image) || image.status === 'failed' || image.status === 'unreadable');
+  const canName = chosen.some((image) => !isHeld(image) || image.faces.some(({ person }) => person === null));
   const retry = useMutation({
     mutationFn: () => retryImages(ids),
     onSuccess: ({ retried }) => {
@@ -40,7 +46,19 @@ export function ImageActions({ images, selection }: { images: readonly Image[]; 
   });
   return (
     <section className="action-bar" aria-label={t('select.region')}>
-      <p aria-live="polite">{t('select.count', { count: ids.length })}</p>
+      {isNaming && (
+        <Suspense fallback={<p>{t('loading')}</p>}>
+          <NamePhotos ids={ids} close={() => setNaming(false)} keep={selection.keep} />
+        </Suspense>
+      )}
+      <p className="action-count" aria-live="polite">
+        {t('select.count', { count: ids.length })}
+      </p>
+      {canName && (
+        <button type="button" className="button" aria-expanded={isNaming} onClick={() => setNaming(!isNaming)}>
+          {t('naming.open')}
+        </button>
+      )}
       {canRetry && (
         <button type="button" className="button" disabled={retry.isPending} onClick={() => retry.mutate()}>
           {t('retry.action')}

@@ -1,6 +1,7 @@
 import { useRef } from 'react';
 import type { Image } from './api.ts';
 import { splitPath } from './format.ts';
+import { isHeld } from './image-list.ts';
 import type { ShownImages } from './image-table.tsx';
 import { PhotoThumbnail } from './photo-thumbnail.tsx';
 import type { ImageSearch } from './routes.tsx';
@@ -18,7 +19,7 @@ const narrowestTile = { phone: 10, desk: 14 };
 const captionHeight = 4.25;
 const gap = 0.75;
 
-export function ImageGrid({ images, search, selection, onReach }: ShownImages) {
+export function ImageGrid({ images, order, search, selection, onReach }: ShownImages) {
   const list = useRef<HTMLDivElement>(null);
   const width = useWidth(list);
   const rem = pixelsPerRem();
@@ -28,18 +29,25 @@ export function ImageGrid({ images, search, selection, onReach }: ShownImages) {
   const photoHeight = Math.max(1, tileWidth * 0.75);
   const lineHeight = photoHeight + (captionHeight + gap) * rem;
   const { from, to, before, after } = useLines(list, { count: images.length, columns, lineHeight });
-  useReach(to, onReach);
+  useReach(from, to, onReach);
   return (
     <div ref={list} style={{ paddingTop: before, paddingBottom: after }}>
       {width > 0 && (
         <ul
           className="tiles"
-          aria-label={t('images.table')}
+          aria-label={t(`images.table.${order}`)}
           style={{ '--columns': columns, '--widest': `${tileWidth}px`, '--highest': `${photoHeight}px` }}
         >
-          {images.slice(from, to).map((image) => (
-            <Tile key={image.id} image={image} search={search} selection={selection} />
-          ))}
+          {images.slice(from, to).map((image) =>
+            isHeld(image) ? (
+              <Tile key={image.id} image={image} search={search} selection={selection} />
+            ) : (
+              <li key={image.id} className="tile" data-image={image.id} data-far>
+                <div className="tile-photo" />
+                <div className="tile-caption visually-hidden">{t('loading')}</div>
+              </li>
+            ),
+          )}
         </ul>
       )}
     </div>

@@ -2,7 +2,9 @@
 // longer displayed as a table loses its meaning in some browsers; the roles keep it.
 
 import { type RefObject, useRef, useState } from 'react';
-import type { Image } from './api.ts';
+import { FarRow } from './far-row.tsx';
+import { isHeld, type ListedImage } from './image-list.ts';
+import type { ImageOrder } from './image-order.ts';
 import { ImageRow } from './image-row.tsx';
 import type { ImageSearch } from './routes.tsx';
 import { t } from './texts.ts';
@@ -12,14 +14,15 @@ import type { Selection } from './use-selection.ts';
 import { pixelsPerRem, useMedia, useWidth } from './use-width.ts';
 
 export interface ShownImages {
-  readonly images: readonly Image[];
+  readonly images: readonly ListedImage[];
+  readonly order: ImageOrder;
   /** Whether there are older ones that are not held. */
   readonly goesOn: boolean;
   readonly search: ImageSearch;
   /** null: nothing can be chosen. */
   readonly selection: Selection | null;
-  /** Called with the index of the last row that is drawn. */
-  readonly onReach: (index: number) => void;
+  /** Called with the index of the first row that is drawn, and with that after the last. */
+  readonly onReach: (from: number, to: number) => void;
 }
 
 /** In rem, as in table.css and cards.css. */
@@ -29,18 +32,18 @@ const narrowestCard = 22;
 
 const columnNames = ['photo', 'person', 'path', 'status', 'similarity', 'added'] as const;
 
-export function ImageTable({ images, goesOn, search, selection, onReach }: ShownImages) {
-  const [newestAtFirst] = useState(images[0]?.id ?? 0);
+export function ImageTable({ images, order, goesOn, search, selection, onReach }: ShownImages) {
+  const [newestAtFirst] = useState(() => images.reduce((newest, { id }) => Math.max(newest, id), 0));
   const list = useRef<HTMLDivElement>(null);
   const { columns, lineHeight } = useTableMeasures(list);
   const { from, to, before, after } = useLines(list, { count: images.length, columns, lineHeight });
-  useReach(to, onReach);
+  useReach(from, to, onReach);
   return (
     <div ref={list} style={{ paddingTop: before, paddingBottom: after }}>
       <table
         className="images"
         role="table"
-        aria-label={t('images.table')}
+        aria-label={t(`images.table.${order}`)}
         aria-rowcount={goesOn ? -1 : images.length + 1}
         style={{ '--columns': columns }}
       >
@@ -59,17 +62,23 @@ export function ImageTable({ images, goesOn, search, selection, onReach }: Shown
           </tr>
         </thead>
         <tbody role="rowgroup">
-          {images.slice(from, to).map((image, place) => (
-            <ImageRow
-              key={image.id}
-              image={image}
-              rowIndex={from + place + 2}
-              isNew={image.id > newestAtFirst}
-              search={search}
-              isSelected={selection?.ids.has(image.id) ?? false}
-              toggle={selection?.toggle ?? null}
-            />
-          ))}
+          {images
+            .slice(from, to)
+            .map((image, place) =>
+              isHeld(image) ? (
+                <ImageRow
+                  key={image.id}
+                  image={image}
+                  rowIndex={from + place + 2}
+                  isNew={order === 'newest' && image.id > newestAtFirst}
+                  search={search}
+                  isSelected={selection?.ids.has(image.id) ?? false}
+                  toggle={selection?.toggle ?? null}
+                />
+              ) : (
+                <FarRow key={image.id} id={image.id} rowIndex={from + place + 2} />
+              ),
+            )}
         </tbody>
       </table>
     </div>

@@ -1,5 +1,4 @@
 import type { QueryClient } from '@tanstack/react-query';
-import { useSyncExternalStore } from 'react';
 import { type ImageList, markDirty, markDirtyPerson, removeImage } from './image-list.ts';
 
 /** Events are taken together for so long, ms: a flood of results is one question, not thousands. */
@@ -10,15 +9,10 @@ const reopenMs = 3_000;
 type Told = { imageId?: number; personId?: number; job?: string };
 
 let open = false;
-const listeners = new Set<() => void>();
 
 /** Whether events come in; while they do, asking now and then is enough. */
 export function isLive(): boolean {
   return open;
-}
-
-export function useLive(): boolean {
-  return useSyncExternalStore(subscribe, isLive);
 }
 
 /**
@@ -35,15 +29,17 @@ export function startLive(client: QueryClient): void {
     clearTimeout(timer);
     source?.close();
     source = null;
-    setOpen(false);
+    open = false;
   };
   const listen = () => {
     if (document.hidden || source) return;
     const opened = new EventSource(lastId ? `/v1/events?lastEventId=${lastId}` : '/v1/events');
     source = opened;
-    opened.onopen = () => setOpen(true);
+    opened.onopen = () => {
+      open = true;
+    };
     opened.onerror = () => {
-      setOpen(false);
+      open = false;
       void client.invalidateQueries({ refetchType: 'active' });
       // After an answer that is no stream, the browser does not come back by itself.
       if (opened.readyState !== EventSource.CLOSED) return;
@@ -99,7 +95,11 @@ function apply(
   kindsTold: ReadonlySet<string>,
 ): void {
   const refresh = (...queryKey: unknown[]) => void client.invalidateQueries({ queryKey });
-  if (kindsTold.has('processor.breaker')) refresh('stats');
+  if (kindsTold.has('processor.breaker')) {
+    refresh('stats');
+    refresh('system');
+  }
+  if (kindsTold.has('job.progress')) refresh('jobs');
   if (images.size > 0 || people.size > 0) {
     updateLists(client, (list) => markDirtyPerson(markDirty(list, images), people));
     refresh('images');
@@ -125,15 +125,4 @@ function parse(data: string): Told {
   } catch {
     return {};
   }
-}
-
-function setOpen(now: boolean): void {
-  if (open === now) return;
-  open = now;
-  for (const notify of listeners) notify();
-}
-
-function subscribe(listener: () => void): () => void {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
 }

@@ -34,6 +34,7 @@ const views = [
   { to: '/unknown', text: 'nav.unknown', isExact: false },
   { to: '/search', text: 'nav.search', isExact: true },
   { to: '/upload', text: 'nav.upload', isExact: true },
+  { to: '/system', text: 'nav.system', isExact: false },
 ] as const;
 
 function Views() {

@@ -1,11 +1,13 @@
 import type { Processing } from './api.ts';
 import { formatTimeOfDay } from './format.ts';
 import { t } from './texts.ts';
+import { useCountdown } from './use-countdown.ts';
 
 /** Nothing is looked at for now: since when, why, and when it is tried again. */
 export function PausedBanner({ processing, pending }: { processing: Processing | undefined; pending: number }) {
+  const seconds = useCountdown(processing?.nextAttemptInSeconds ?? null, processing);
   if (processing?.state !== 'paused') return null;
-  const { unavailableSince, nextAttemptInSeconds } = processing;
+  const { unavailableSince } = processing;
   return (
     <div className="banner">
       <svg viewBox="0 0 24 24" aria-hidden="true">
@@ -18,7 +20,7 @@ export function PausedBanner({ processing, pending }: { processing: Processing |
             ? t('paused.title')
             : t('paused.since', { time: formatTimeOfDay(Date.parse(unavailableSince)) })}
         </strong>{' '}
-        {nextAttemptInSeconds !== null && `${t('paused.next', { count: nextAttemptInSeconds })} `}
+        {seconds !== null && `${t('paused.next', { count: seconds })} `}
         {pending > 0 && t('paused.waiting', { count: pending })}
       </p>
     </div>

@@ -1,8 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Button, ComboBox, Input, Label, ListBox, ListBoxItem, Popover } from 'react-aria-components';
-import { cropUrl } from './api.ts';
-import { type Choice, fetchPeople, type PersonSummary } from './api-people.ts';
+import { type Choice, coverUrl, fetchPeople, type PersonSummary } from './api-people.ts';
 import { t } from './texts.ts';
 
 interface Props {
@@ -11,6 +10,9 @@ interface Props {
   readonly without?: readonly number[];
   /** Only people who are known already can be chosen. */
   readonly knownOnly?: boolean;
+  /** Choosing somebody who is offered is all there is to do. */
+  readonly chooseAtOnce?: boolean;
+  readonly placeholder?: string;
   readonly action: string;
   readonly isBusy: boolean;
   readonly autoFocus?: boolean;
@@ -20,7 +22,17 @@ interface Props {
 const suggestions = 8;
 
 /** A field for a name that offers the people who are known, and takes a new name as well. */
-export function PersonPicker({ label, without = [], knownOnly = false, action, isBusy, autoFocus, choose }: Props) {
+export function PersonPicker({
+  label,
+  without = [],
+  knownOnly = false,
+  chooseAtOnce = false,
+  placeholder,
+  action,
+  isBusy,
+  autoFocus,
+  choose,
+}: Props) {
   const [text, setText] = useState('');
   const name = text.trim();
   const { data } = useQuery({
@@ -56,10 +68,16 @@ export function PersonPicker({ label, without = [], knownOnly = false, action, i
         onSelectionChange={(key) => {
           const person = people.find(({ id }) => id === key);
           if (person) setText(person.name);
+          if (person && chooseAtOnce) choose({ personId: person.id }, person.name);
         }}
       >
         <Label className="visually-hidden">{label}</Label>
-        <Input className="field" placeholder={t('picker.placeholder')} maxLength={255} autoFocus={autoFocus ?? false} />
+        <Input
+          className="field"
+          placeholder={placeholder ?? t('picker.placeholder')}
+          maxLength={255}
+          autoFocus={autoFocus ?? false}
+        />
         <Popover className="picker-list" offset={4}>
           <ListBox aria-label={t('picker.choose')}>{(person: PersonSummary) => <Suggestion person={person} />}</ListBox>
         </Popover>
@@ -77,12 +95,13 @@ export function PersonPicker({ label, without = [], knownOnly = false, action, i
 }
 
 function Suggestion({ person }: { person: PersonSummary }) {
+  const url = coverUrl(person, 64);
   return (
     <ListBoxItem id={person.id} textValue={person.name} className="suggestion">
-      {person.cover === null ? (
+      {url === null ? (
         <span className="suggestion-face" />
       ) : (
-        <img className="suggestion-face" src={cropUrl(person.cover, 64)} alt="" loading="lazy" />
+        <img className="suggestion-face" src={url} alt="" loading="lazy" />
       )}
       <span>{person.name}</span>
       <small>{t('picker.photos', { count: person.images })}</small>

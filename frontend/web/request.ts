@@ -23,8 +23,8 @@ export class ApiError extends Error {
 }
 
 /** @throws ApiError */
-export async function getJson<T>(url: string, signal?: AbortSignal): Promise<T> {
-  return (await ask(url, { headers: { accept: 'application/json' } }, { signal })) as T;
+export async function getJson<T>(url: string, signal?: AbortSignal, options: { timeoutMs?: number } = {}): Promise<T> {
+  return (await ask(url, { headers: { accept: 'application/json' } }, { signal, ...options })) as T;
 }
 
 /**

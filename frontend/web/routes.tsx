@@ -6,6 +6,7 @@ import {
   type RouteComponent,
 } from '@tanstack/react-router';
 import { type ImageFilter, type ImageStatus, imageStatuses } from './api.ts';
+import { type ImageOrder, imageOrders } from './image-order.ts';
 import { ImagesPage } from './images-page.tsx';
 import { NotFoundPage } from './not-found-page.tsx';
 import { Shell } from './shell.tsx';
@@ -15,6 +16,12 @@ export interface ImageSearch {
   readonly status?: ImageStatus;
   readonly person?: number;
   readonly q?: string;
+  readonly folder?: string;
+  /** Days, as `2026-11-21`. */
+  readonly from?: string;
+  readonly to?: string;
+  /** Without it: newest first. */
+  readonly sort?: ImageOrder;
   readonly view?: 'grid';
 }
 
@@ -30,8 +37,21 @@ export function withSearch(
   return Object.fromEntries(entries) as ImageSearch;
 }
 
-export function toFilter({ status, person, q }: ImageSearch): ImageFilter {
-  return { status: status ?? null, person: person ?? null, q: q ?? '' };
+export function toFilter({ status, person, q, folder, from, to, sort }: ImageSearch): ImageFilter {
+  return {
+    status: status ?? null,
+    person: person ?? null,
+    q: q ?? '',
+    folder: folder ?? '',
+    from: from ?? '',
+    to: to ?? '',
+    sort: sort ?? 'newest',
+  };
+}
+
+/** The same view of all images. */
+export function withoutFilter({ view, sort }: ImageSearch): ImageSearch {
+  return withSearch({}, { view, sort });
 }
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFoundPage });
@@ -54,7 +74,10 @@ const routeTree = root.addChildren([
   createRoute({
     getParentRoute: () => root,
     path: '/people',
-    validateSearch: (search: Record<string, unknown>): { q?: string } => readText(search),
+    validateSearch: (search: Record<string, unknown>): { q?: string } => {
+      const q = readText(search.q, 200);
+      return q === undefined ? {} : { q };
+    },
     component: page(() => import('./people/people-page.tsx'), 'PeoplePage'),
   }),
   createRoute({
@@ -84,6 +107,20 @@ const routeTree = root.addChildren([
     path: '/upload',
     component: page(() => import('./upload/upload-page.tsx'), 'UploadPage'),
   }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/system',
+    validateSearch: (search: Record<string, unknown>): { hours?: 6 | 24 } => {
+      const hours = Number(search.hours);
+      return hours === 6 || hours === 24 ? { hours } : {};
+    },
+    component: page(() => import('./system/system-page.tsx'), 'SystemPage'),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: '/system/threshold',
+    component: page(() => import('./system/threshold-page.tsx'), 'ThresholdPage'),
+  }),
 ]);
 
 export const router = createRouter({
@@ -110,18 +147,30 @@ function page<Module extends Record<string, unknown>, Name extends keyof Module 
 
 /** Whatever somebody types into the address bar: what is not understood is left out. */
 function readImageSearch(search: Record<string, unknown>): ImageSearch {
-  const status = imageStatuses.find((known) => known === search.status);
   const person = Number(search.person);
-  return {
-    ...(status === undefined ? {} : { status }),
-    ...(Number.isSafeInteger(person) && person > 0 ? { person } : {}),
-    ...readText(search),
-    ...(search.view === 'grid' ? { view: 'grid' as const } : {}),
-  };
+  const sort = imageOrders.find((known) => known === search.sort);
+  const folder = readText(search.folder, 1024);
+  return withSearch(
+    {},
+    {
+      status: imageStatuses.find((known) => known === search.status),
+      person: Number.isSafeInteger(person) && person > 0 ? person : undefined,
+      q: readText(search.q, 200),
+      folder: folder === undefined || folder.endsWith('/') ? folder : `${folder}/`,
+      from: readDay(search.from),
+      to: readDay(search.to),
+      sort: sort === 'newest' ? undefined : sort,
+      view: search.view === 'grid' ? search.view : undefined,
+    },
+  );
 }
 
 /** The router reads `q=2024` as a number. */
-function readText({ q }: Record<string, unknown>): { q?: string } {
-  const text = typeof q === 'string' || typeof q === 'number' ? String(q).slice(0, 200) : '';
-  return text === '' ? {} : { q: text };
+function readText(text: unknown, length: number): string | undefined {
+  return typeof text === 'string' || typeof text === 'number' ? String(text).slice(0, length) || undefined : undefined;
+}
+
+function readDay(day: unknown): string | undefined {
+  const isDay = typeof day === 'string' && /^[12]\d{3}-\d\d-\d\d$/.test(day) && !Number.isNaN(Date.parse(day));
+  return isDay ? day : undefined;
 }

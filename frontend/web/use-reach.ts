@@ -1,6 +1,6 @@
 import { useEffect } from 'react';
 
-/** Tells after each drawing how far down the drawn rows reach. */
-export function useReach(to: number, onReach: (index: number) => void): void {
-  useEffect(() => onReach(to));
+/** Tells after each drawing which rows are drawn: from one index up to and without another. */
+export function useReach(from: number, to: number, onReach: (from: number, to: number) => void): void {
+  useEffect(() => onReach(from, to));
 }

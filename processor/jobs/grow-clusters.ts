@@ -64,6 +64,12 @@ interface Member {
   isCore: boolean;
 }
 
+interface NearMember {
+  readonly member: Member;
+  /** Euclidean. */
+  readonly distance: number;
+}
+
 export function createClusterSpace(): ClusterSpace {
   const index = createNeighbourIndex();
   const members = new Map<number, Member>();
@@ -75,16 +81,15 @@ export function createClusterSpace(): ClusterSpace {
   let nextId = -1;
 
   /** Nearest first. Two faces of one photo are two people, however alike they look. */
-  function neighboursOf({ id, imageId, descriptor }: ClusterableFace): { member: Member; distance: number }[] {
-    return index.findNear(descriptor, NEIGHBOUR_DISTANCE).flatMap((near) => {
+  function neighboursOf({ id, imageId, descriptor }: ClusterableFace): NearMember[] {
+    const neighbours: NearMember[] = [];
+    for (const near of index.findNear(descriptor, NEIGHBOUR_DISTANCE)) {
       const member = members.get(near.id);
-      if (member === undefined || near.id === id || member.face.imageId === imageId) return [];
-      return [{ member, distance: near.distance }];
-    });
+      if (member === undefined || near.id === id || member.face.imageId === imageId) continue;
+      neighbours.push({ member, distance: near.distance });
+    }
+    return neighbours;
   }
-
-  const goodOnes = (near: { member: Member; distance: number }[]) =>
-    near.flatMap(({ member }) => (member.face.isMisleading ? [] : [member]));
 
   function note(member: Member): void {
     if (!before.has(member.face.id)) before.set(member.face.id, member.clusterId);
@@ -133,8 +138,7 @@ export function createClusterSpace(): ClusterSpace {
   }
 
   /** Joins a new core to everything around it. */
-  function connect(core: Member): void {
-    const near = neighboursOf(core.face);
+  function connect(core: Member, near: readonly NearMember[]): void {
     for (const other of goodOnes(near)) {
       if (!other.isCore || other.clusterId === null || other.clusterId === core.clusterId) continue;
       if (core.clusterId === null) put(core, other.clusterId);
@@ -146,7 +150,7 @@ export function createClusterSpace(): ClusterSpace {
     }
   }
 
-  function joinNearestCore(member: Member, near: { member: Member; distance: number }[]): void {
+  function joinNearestCore(member: Member, near: readonly NearMember[]): void {
     const core = near.find((other) => other.member.isCore && canJoin(member.face, other.distance))?.member;
     if (core !== undefined && core.clusterId !== null) put(member, core.clusterId);
   }
@@ -181,15 +185,17 @@ export function createClusterSpace(): ClusterSpace {
       index.add(face.id, face.descriptor);
       note(member);
       if (!face.isMisleading) {
-        const isDense = (neighbours: readonly Member[]) =>
-          new Set(neighbours.map((one) => one.face.imageId)).size >= CORE_NEIGHBOURS;
-        const newCores = goodOnes(near).filter((one) => !one.isCore && isDense(goodOnes(neighboursOf(one.face))));
-        if (isDense(goodOnes(near))) newCores.push(member);
-        for (const core of newCores) {
+        const newCores = goodOnes(near).flatMap((one) => {
+          if (one.isCore) return [];
+          const around = neighboursOf(one.face);
+          return isDense(around) ? [{ core: one, around }] : [];
+        });
+        if (isDense(near)) newCores.push({ core: member, around: near });
+        for (const { core } of newCores) {
           note(core);
           core.isCore = true;
         }
-        for (const core of newCores) connect(core);
+        for (const { core, around } of newCores) connect(core, around);
       }
       if (member.clusterId === null) joinNearestCore(member, near);
     },
@@ -239,6 +245,18 @@ export function createClusterSpace(): ClusterSpace {
       clusters.delete(from);
     },
   };
+}
+
+const goodOnes = (near: readonly NearMember[]): Member[] =>
+  near.flatMap(({ member }) => (member.face.isMisleading ? [] : [member]));
+
+/** Whether they are in so many photos that whoever they are around is a core. */
+function isDense(near: readonly NearMember[]): boolean {
+  const photos = new Set<number>();
+  for (const { member } of near) {
+    if (!member.face.isMisleading && photos.add(member.face.imageId).size >= CORE_NEIGHBOURS) return true;
+  }
+  return false;
 }
 
 /** Stored ones by id; those that are not stored yet come after them, and count down. */

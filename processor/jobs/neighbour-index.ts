@@ -17,15 +17,15 @@ export interface NeighbourIndex {
 
 /**
  * So many are looked at around one face. In a denser crowd the nearest ones say enough, and a new face of somebody who is
- * in ten thousand photos must not cost ten thousand times as much as another.
+ * in ten thousand photos must not cost ten thousand times as much as another. Fewer than the search weighs anyhow
+ * (expansion_search): one look is enough.
  */
-export const MAX_NEIGHBOURS = 256;
+export const MAX_NEIGHBOURS = 64;
 
-/** The first look is for few, since most faces have few others near to them. */
-const FIRST_LOOK = 24;
 /** HNSW's M and its two ef; what they find is measured in docs/adr/0014-clusters.md. */
 const SETTINGS = { connectivity: 16, expansion_add: 128, expansion_search: 128 };
 const FLOATS = 128;
+const WIDEST_LOOK = 1_024;
 /** Removed faces stay in the graph, as ways to others, until they are too many. */
 const DEAD_AT_LEAST = 1_000;
 
@@ -49,9 +49,17 @@ export function createNeighbourIndex(): NeighbourIndex {
     for (const [id, descriptor] of descriptors) insert(id, descriptor);
   }
 
-  function search(descriptor: Float32Array, count: number): { key: number; squared: number }[] {
-    const { keys, distances } = graph.search(descriptor, count, 1);
-    return Array.from(distances, (squared, index) => ({ key: Number(keys[index]), squared }));
+  /** Those of `count` that are near, and whether there may be more of them. */
+  function look(descriptor: Float32Array, limit: number, count: number): { near: Neighbour[]; isAll: boolean } {
+    const { keys, distances } = graph.search(descriptor, Math.min(count, slots.length), 1);
+    const near: Neighbour[] = [];
+    for (const [index, squared] of distances.entries()) {
+      if (squared > limit) return { near, isAll: true };
+      const id = slots[Number(keys[index])] ?? null;
+      if (id !== null) near.push({ id, distance: Math.sqrt(squared) });
+      if (near.length === MAX_NEIGHBOURS) return { near, isAll: true };
+    }
+    return { near, isAll: distances.length >= slots.length };
   }
 
   return {
@@ -73,15 +81,10 @@ export function createNeighbourIndex(): NeighbourIndex {
 
     findNear(descriptor, radius) {
       if (descriptors.size === 0) return [];
-      const limit = radius * radius;
-      for (let count = FIRST_LOOK; ; count *= 4) {
-        const found = search(descriptor, Math.min(count, slots.length));
-        const isAll = found.length >= slots.length || (found.at(-1)?.squared ?? Number.POSITIVE_INFINITY) > limit;
-        const near = found.flatMap(({ key, squared }) => {
-          const id = slots[key] ?? null;
-          return id === null || squared > limit ? [] : [{ id, distance: Math.sqrt(squared) }];
-        });
-        if (isAll || near.length >= MAX_NEIGHBOURS || count >= 4 * MAX_NEIGHBOURS) return near.slice(0, MAX_NEIGHBOURS);
+      // Removed faces take room in what is found: then a wider look follows.
+      for (let count = MAX_NEIGHBOURS; ; count *= 4) {
+        const { near, isAll } = look(descriptor, radius * radius, count);
+        if (isAll || count >= WIDEST_LOOK) return near;
       }
     },
   };

@@ -4,6 +4,7 @@ import { readJobState, saveJob } from '../../lib/jobs.ts';
 import {
   type GalleryChanges,
   markImages,
+  REMATCH,
   readFacePage,
   readGalleryChanges,
   readGalleryRevision,
@@ -12,8 +13,6 @@ import {
 import type { Job, JobContext } from '../../lib/run-jobs.ts';
 import { type DecideAgainOptions, decideMarkedImages } from './decide-again.ts';
 import { findAffectedBy } from './find-affected.ts';
-
-export const REMATCH = 'rematch';
 
 const stateSchema = z.object({
   /** Every stored face has been looked at for the changes up to here. */

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ImageQueue } from '../../lib/image-queue.ts';
 import { saveJob } from '../../lib/jobs.ts';
 import { removeDeadProcessors } from '../../lib/processors.ts';
+import { removeDeadReplicas } from '../../lib/replicas.ts';
 import type { Job } from '../../lib/run-jobs.ts';
 
 export const TIDY = 'tidy';
@@ -18,7 +19,7 @@ const EVERY_MS = 60_000;
 
 /**
  * Removes what nobody will come back for: consumers that an earlier configuration has left in the work queue, messages that
- * a killed server has kept although they were acknowledged, rows of processors that have died.
+ * a killed server has kept although they were acknowledged, rows of processes that have died.
  */
 export function createTidyJob({ queue, idleMs = IDLE_MS, everyMs = EVERY_MS }: TidyOptions): Job {
   return {
@@ -26,7 +27,7 @@ export function createTidyJob({ queue, idleMs = IDLE_MS, everyMs = EVERY_MS }: T
     async run({ write, log, signal }) {
       while (!signal.aborted) {
         await write(async (connection) => {
-          const done = await removeDeadProcessors(connection);
+          const done = (await removeDeadProcessors(connection)) + (await removeDeadReplicas(connection));
           if (done > 0) await saveJob(connection, TIDY, { done, total: done, run: 'finished' });
         });
         const { consumers, messages } = await queue.tidy({ idleMs });

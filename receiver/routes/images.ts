@@ -8,7 +8,7 @@ import { errorReplySchema, HttpError } from '../errors.ts';
 import { explainedFaceSchema, faceSchema, personSchema } from '../face-schemas.ts';
 import { presentProcessing, processingSchema } from '../processing.ts';
 
-const imageSchema = z.object({
+export const imageSchema = z.object({
   id: z.number().int(),
   path: z.string(),
   status: z.enum(IMAGE_STATUSES),
@@ -37,47 +37,6 @@ const countsSchema = z.object(
 export const imageParams = z.object({ id: z.coerce.number().int().positive() });
 
 export function addImageRoutes(app: App, { db, images, queue }: AppOptions): void {
-  app.get(
-    '/v1/images',
-    {
-      schema: {
-        summary: 'List images, newest first',
-        tags: ['images'],
-        querystring: z.object({
-          status: z.enum(IMAGE_STATUSES).optional(),
-          person: z.coerce.number().int().positive().optional().describe('Its id: one of the faces is this person.'),
-          q: z
-            .string()
-            .max(200)
-            .optional()
-            .describe('Words; each starts a word of the path or of the name of somebody in the image.'),
-          cursor: z
-            .string()
-            .regex(/^\d{1,15}$/, 'use the nextCursor of the page before')
-            .optional(),
-          limit: z.coerce.number().int().min(1).max(200).default(50),
-        }),
-        response: {
-          200: z.object({ images: z.array(imageSchema), nextCursor: z.string().nullable() }),
-          '4xx': errorReplySchema,
-        },
-      },
-    },
-    async ({ query: { status, person, q, cursor, limit } }) => {
-      const page = await images.listImages({
-        limit,
-        ...(status === undefined ? {} : { status }),
-        ...(person === undefined ? {} : { person }),
-        ...(q === undefined ? {} : { text: q }),
-        ...(cursor === undefined ? {} : { before: Number(cursor) }),
-      });
-      return {
-        images: page.images.map(presentImage),
-        nextCursor: page.next === null ? null : String(page.next),
-      };
-    },
-  );
-
   app.get(
     '/v1/images/:id',
     {
@@ -131,7 +90,7 @@ export function imageNotFound(id: number): HttpError {
   return new HttpError(404, 'image_not_found', `There is no image ${id}.`);
 }
 
-function presentImage(image: Image): z.infer<typeof imageSchema> {
+export function presentImage(image: Image): z.infer<typeof imageSchema> {
   return {
     ...image,
     createdAt: image.createdAt.toISOString(),

@@ -34,6 +34,7 @@ const summarySchema = z.object({
   faces: z.number().int().describe('References: what others are compared to.'),
   images: z.number().int().describe('Images in which they were seen.'),
   cover: z.number().int().nullable().describe('The id of a face to show them by.'),
+  coverReference: z.number().int().nullable().describe('Where there is no such face: the id of a reference.'),
   createdAt: z.iso.datetime(),
 });
 
@@ -232,6 +233,6 @@ async function readPerson(persons: Persons, id: number): Promise<z.infer<typeof 
   return { ...presentSummary(person), references: [...person.references] };
 }
 
-function presentSummary({ createdAt, id, name, threshold, faces, images, cover }: PersonSummary) {
-  return { id, name, threshold, faces, images, cover, createdAt: createdAt.toISOString() };
+function presentSummary({ createdAt, id, name, threshold, faces, images, cover, coverReference }: PersonSummary) {
+  return { id, name, threshold, faces, images, cover, coverReference, createdAt: createdAt.toISOString() };
 }

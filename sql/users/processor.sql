@@ -19,3 +19,6 @@ GRANT SELECT, UPDATE, DELETE ON models TO 'faceflow_processor'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON face_descriptors TO 'faceflow_processor'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON reference_descriptors TO 'faceflow_processor'@'%';
 GRANT SELECT, DELETE ON idempotency_keys TO 'faceflow_processor'@'%';
+GRANT SELECT (version) ON schema_migrations TO 'faceflow_processor'@'%';
+GRANT SELECT (holder, expires_at) ON schema_lock TO 'faceflow_processor'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON replicas TO 'faceflow_processor'@'%';

@@ -16,6 +16,8 @@ GRANT SELECT, INSERT, UPDATE ON clusters TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT ON cluster_splits TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT, UPDATE ON jobs TO 'faceflow_receiver'@'%';
 GRANT SELECT, DELETE ON processors TO 'faceflow_receiver'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON replicas TO 'faceflow_receiver'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON image_minutes TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT, UPDATE (last_used_at, revoked_at) ON api_keys TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT, DELETE ON sessions TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT ON audit TO 'faceflow_receiver'@'%';
@@ -23,3 +25,5 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_keys TO 'faceflow_receiver'@
 GRANT SELECT, INSERT, UPDATE ON models TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON face_descriptors TO 'faceflow_receiver'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON reference_descriptors TO 'faceflow_receiver'@'%';
+GRANT SELECT (version) ON schema_migrations TO 'faceflow_receiver'@'%';
+GRANT SELECT (holder, expires_at) ON schema_lock TO 'faceflow_receiver'@'%';

@@ -11,3 +11,6 @@ GRANT SELECT ON models TO 'faceflow_recognizer'@'%';
 GRANT SELECT ON face_descriptors TO 'faceflow_recognizer'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON reference_descriptors TO 'faceflow_recognizer'@'%';
 GRANT INSERT ON audit TO 'faceflow_recognizer'@'%';
+GRANT SELECT (version) ON schema_migrations TO 'faceflow_recognizer'@'%';
+GRANT SELECT (holder, expires_at) ON schema_lock TO 'faceflow_recognizer'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON replicas TO 'faceflow_recognizer'@'%';

@@ -1,12 +1,12 @@
 import { type InfiniteData, useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import { useCallback, useState } from 'react';
-import { addPerson, fetchPeople, type PeoplePage as Page, type PersonSummary } from '../api-people.ts';
-import { describeError } from '../describe-error.ts';
-import { FaceCrop } from '../face-crop.tsx';
+import { addPerson, coverUrl, fetchPeople, type PeoplePage as Page, type PersonSummary } from '../api-people.ts';
+import { FacePicture } from '../face-crop.tsx';
 import { FaceMark } from '../face-mark.tsx';
-import { LoadingRows } from '../loading-rows.tsx';
 import { ModalDialog } from '../modal-dialog.tsx';
+import { NotLoaded } from '../not-loaded.tsx';
+import { ShowMore } from '../show-more.tsx';
 import { TextFilter } from '../text-filter.tsx';
 import { t } from '../texts.ts';
 import { NameForm } from './name-form.tsx';
@@ -40,12 +40,7 @@ export function PeoplePage() {
           {t('people.add')}
         </button>
       </div>
-      {!people && query.error && (
-        <p role="alert" className="intro">
-          {describeError(query.error)}
-        </p>
-      )}
-      {!people && !query.error && <LoadingRows />}
+      {!people && <NotLoaded error={query.error} />}
       {people && people.length > 0 && (
         <ul className="people">
           {people.map((person) => (
@@ -54,18 +49,7 @@ export function PeoplePage() {
         </ul>
       )}
       {people?.length === 0 && <NoPeople isFiltered={q !== ''} />}
-      {query.hasNextPage && (
-        <div className="older">
-          <button
-            type="button"
-            className="button"
-            aria-disabled={query.isFetchingNextPage}
-            onClick={() => void query.fetchNextPage()}
-          >
-            {t('people.more')}
-          </button>
-        </div>
-      )}
+      <ShowMore query={query} />
       {isAdding && <AddPerson close={() => setAdding(false)} />}
     </>
   );
@@ -75,7 +59,7 @@ function PersonTile({ person }: { person: PersonSummary }) {
   return (
     <li>
       <Link to="/people/$id" params={{ id: String(person.id) }}>
-        <FaceCrop id={person.cover} width={320} alt="" />
+        <FacePicture url={coverUrl(person, 320)} alt="" />
         <strong>{person.name}</strong>
         <small>{t('people.photos', { count: person.images })}</small>
       </Link>

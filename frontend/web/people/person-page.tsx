@@ -1,8 +1,9 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useState } from 'react';
-import { fetchPerson, type PersonDetail, type Receipt } from '../api-people.ts';
-import { FaceCrop } from '../face-crop.tsx';
+import { noFilter } from '../api.ts';
+import { coverUrl, fetchPerson, type PersonDetail, type Receipt } from '../api-people.ts';
+import { FacePicture } from '../face-crop.tsx';
 import { GoneOrTrouble } from '../gone.tsx';
 import { ImageListView } from '../image-list-view.tsx';
 import { LoadingRows } from '../loading-rows.tsx';
@@ -65,7 +66,7 @@ function Person({ person, onErasing, onErased }: Props) {
         </Link>
       </div>
       <header className="person-head">
-        <FaceCrop id={person.cover} width={256} alt="" />
+        <FacePicture url={coverUrl(person, 256)} alt="" />
         <div>
           <h1>{person.name}</h1>
           <p>
@@ -94,13 +95,13 @@ function Person({ person, onErasing, onErased }: Props) {
 }
 
 function PersonPhotos({ person }: { person: PersonDetail }) {
-  const { images, older } = useImages({ status: null, person: person.id, q: '' });
+  const images = useImages({ ...noFilter, person: person.id });
   return (
     <section className="section">
       <h2>{t('person.photosOf')}</h2>
-      {images?.length === 0 && <p className="intro">{t('person.noPhotos', { name: person.name })}</p>}
-      {images && images.length > 0 && (
-        <ImageListView images={images} older={older} view="grid" search={{ person: person.id, view: 'grid' }} />
+      {images.list?.images.length === 0 && <p className="intro">{t('person.noPhotos', { name: person.name })}</p>}
+      {images.list && images.list.images.length > 0 && (
+        <ImageListView list={images.list} images={images} view="grid" search={{ person: person.id, view: 'grid' }} />
       )}
     </section>
   );

@@ -1,7 +1,7 @@
 import '../styles/detail.css';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { type PersonDetail, type Reference, removeReference } from '../api-people.ts';
-import { FaceCrop } from '../face-crop.tsx';
+import { type PersonDetail, type Reference, referenceUrl, removeReference } from '../api-people.ts';
+import { FacePicture } from '../face-crop.tsx';
 import { describeQuality } from '../format.ts';
 import { tell, tellError } from '../notices.tsx';
 import { t } from '../texts.ts';
@@ -43,7 +43,7 @@ function ReferenceCard({ reference, personId }: { reference: Reference; personId
   const quality = describeQuality([reference]);
   return (
     <li className="reference">
-      <FaceCrop id={reference.faceId} width={128} alt="" />
+      <FacePicture url={referenceUrl(personId, reference, 128)} alt="" />
       <div>
         <span className="reference-name" title={name}>
           {name}

@@ -4,6 +4,7 @@ import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
 import { type ExplainedImage, fetchImage, photoUrl } from '../api.ts';
 import { describeReason } from '../describe-error.ts';
+import { FolderLinks } from '../folder-links.tsx';
 import { splitPath } from '../format.ts';
 import { GoneOrTrouble } from '../gone.tsx';
 import { LoadingRows } from '../loading-rows.tsx';
@@ -76,7 +77,9 @@ function Photo({ image, search }: { image: ExplainedImage; search: ImageSearch }
           {folder !== '' && (
             <div>
               <dt>{t('photo.folder')}</dt>
-              <dd>{folder}</dd>
+              <dd>
+                <FolderLinks folder={folder} />
+              </dd>
             </div>
           )}
         </dl>
@@ -104,24 +107,24 @@ function Photo({ image, search }: { image: ExplainedImage; search: ImageSearch }
 function PhotoHead({ image, search }: { image: ExplainedImage; search: ImageSearch }) {
   const client = useQueryClient();
   const navigate = useNavigate();
-  const { newer, older } = findNeighbours(client, toFilter(search), image.id);
+  const { before, after } = findNeighbours(client, toFilter(search), image.id);
   useEffect(() => {
     const follow = (event: KeyboardEvent) => {
       if (event.altKey || event.ctrlKey || event.metaKey || isTyping(event.target)) return;
-      const id = event.key === 'ArrowLeft' ? newer : event.key === 'ArrowRight' ? older : null;
+      const id = event.key === 'ArrowLeft' ? before : event.key === 'ArrowRight' ? after : null;
       if (id !== null) void navigate({ to: '/images/$id', params: { id: String(id) }, search, replace: true });
     };
     addEventListener('keydown', follow);
     return () => removeEventListener('keydown', follow);
-  }, [newer, older, navigate, search]);
+  }, [before, after, navigate, search]);
   return (
     <div className="detail-head">
       <Link className="back-link" to="/" search={search}>
         <span aria-hidden="true">←</span> {t('photo.back')}
       </Link>
       <p className="photo-name">{splitPath(image.path).file}</p>
-      <Neighbour id={newer} name={t('photo.newer')} arrow="←" search={search} />
-      <Neighbour id={older} name={t('photo.older')} arrow="→" search={search} />
+      <Neighbour id={before} name={t('photo.before')} arrow="←" search={search} />
+      <Neighbour id={after} name={t('photo.after')} arrow="→" search={search} />
       {image.width !== null && image.status !== 'unreadable' && (
         <a className="button" href={photoUrl(image.id)} target="_blank" rel="noopener">
           {t('photo.full')}

@@ -8,6 +8,7 @@ import { LoadingRows } from '../loading-rows.tsx';
 import { tell, tellError } from '../notices.tsx';
 import { PersonPicker } from '../person-picker.tsx';
 import { SelectBox } from '../select-box.tsx';
+import { ShowMore } from '../show-more.tsx';
 import { t } from '../texts.ts';
 import { useSelection } from '../use-selection.ts';
 import { useClusterActions } from './use-cluster-actions.ts';
@@ -71,13 +72,7 @@ function ClusterView({ cluster, actions: { name, ignore, isBusy, isLeaving } }: 
       </div>
       <p className="intro">{t('unknown.splitHint')}</p>
       <ClusterFaces cluster={cluster} faces={faces} />
-      {query.hasNextPage && (
-        <div className="older">
-          <button type="button" className="button" onClick={() => void query.fetchNextPage()}>
-            {t('people.more')}
-          </button>
-        </div>
-      )}
+      <ShowMore query={query} />
     </article>
   );
 }

@@ -1,11 +1,11 @@
 import { type InfiniteData, useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { type Cluster, fetchClusters, type ClusterPage as Page } from '../api-clusters.ts';
-import { describeError } from '../describe-error.ts';
 import { FaceCrop } from '../face-crop.tsx';
 import { FaceMark } from '../face-mark.tsx';
-import { LoadingRows } from '../loading-rows.tsx';
+import { NotLoaded } from '../not-loaded.tsx';
 import { PersonPicker } from '../person-picker.tsx';
+import { ShowMore } from '../show-more.tsx';
 import { t } from '../texts.ts';
 import { useClusterActions } from './use-cluster-actions.ts';
 
@@ -31,12 +31,7 @@ export function UnknownPage() {
         </Link>
       </div>
       {clusters && clusters.length > 0 && <p className="intro">{t('unknown.intro')}</p>}
-      {!clusters && query.error && (
-        <p role="alert" className="intro">
-          {describeError(query.error)}
-        </p>
-      )}
-      {!clusters && !query.error && <LoadingRows />}
+      {!clusters && <NotLoaded error={query.error} />}
       {clusters && clusters.length > 0 && (
         <ul className="clusters">
           {clusters.map((cluster) => (
@@ -51,18 +46,7 @@ export function UnknownPage() {
           {!ignored && <p>{t('unknown.emptyText')}</p>}
         </section>
       )}
-      {query.hasNextPage && (
-        <div className="older">
-          <button
-            type="button"
-            className="button"
-            aria-disabled={query.isFetchingNextPage}
-            onClick={() => void query.fetchNextPage()}
-          >
-            {t('people.more')}
-          </button>
-        </div>
-      )}
+      <ShowMore query={query} />
     </>
   );
 }
