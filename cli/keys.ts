@@ -46,6 +46,7 @@ export function addKeyCommands(program: Command, exitWith: (code: number) => nev
 
   keys
     .command('list')
+    .description('all keys, also those that were revoked or have expired')
     .option('--json', 'one JSON object')
     .action(async ({ json }: { json?: boolean }) => {
       const found = await withDatabase((db) => openApiKeys(db).listKeys());

@@ -11,6 +11,7 @@ import { addClusterCommands } from './client/clusters.ts';
 import { addClientCommands } from './client/commands.ts';
 import { addModelCommands } from './client/models.ts';
 import { addPeopleCommands } from './client/people.ts';
+import { addWebhookCommands } from './client/webhooks.ts';
 import { type DemoOptions, demo } from './demo.ts';
 import type { EvalOptions } from './eval.ts';
 import { addKeyCommands } from './keys.ts';
@@ -85,6 +86,7 @@ addClusterCommands(program, exitWith);
 addKeyCommands(program, exitWith);
 addModelCommands(program, exitWith);
 addBackupCommands(program, version, exitWith);
+addWebhookCommands(program, exitWith);
 
 program
   .command('doctor')

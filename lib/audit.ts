@@ -1,6 +1,7 @@
 import type { Queryable, Row } from './database.ts';
 import type { Operation } from './idempotency.ts';
 import { chunksOf } from './outbox.ts';
+import { noteWebhookEvents, toWebhookEvents } from './webhook-events.ts';
 
 /** On whose behalf something is changed. */
 export interface Actor {
@@ -45,6 +46,11 @@ export const AUDIT_ACTIONS = [
   'model.dropped',
   'key.made',
   'key.revoked',
+  'webhook.added',
+  'webhook.removed',
+  'webhook.rotated',
+  'webhook.tested',
+  'webhook.redriven',
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
@@ -84,8 +90,8 @@ export interface AuditQuery {
 }
 
 /**
- * Records that something is changed. Call it in the transaction that changes it, so that neither is ever there without the
- * other.
+ * Records that something is changed, and notes it for webhooks that want to know. Call it in the transaction that changes
+ * it, so that neither is ever there without the other.
  */
 export async function recordAudit(
   connection: Queryable,
@@ -103,6 +109,7 @@ export async function recordAudit(
       ],
     );
   }
+  await noteWebhookEvents(connection, toWebhookEvents(records));
 }
 
 /** Newest first, as far as ids tell: on a cluster with several writers those of the same moment may be in another order. */

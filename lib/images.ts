@@ -11,6 +11,7 @@ import { readCandidatesOf } from './read-faces.ts';
 import { readImages } from './read-images.ts';
 import { retryAtSql } from './retry.ts';
 import { type StoredCandidate, storedCandidatesToColumn } from './stored-candidates.ts';
+import { noteWebhookEvents } from './webhook-events.ts';
 
 /** pending is the only state that is not an outcome; there is no 'processing' that could get stuck. */
 export const IMAGE_STATUSES = ['pending', 'matched', 'unknown', 'no_face', 'unreadable', 'failed'] as const;
@@ -281,6 +282,7 @@ async function writeOutcome(
       ],
     );
   }
+  await noteWebhookEvents(connection, [{ kind: 'image.finished', imageId: id, status: outcome.status }]);
   return true;
 }
 

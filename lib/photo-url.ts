@@ -48,26 +48,49 @@ function decodeOrKeep(encoded: string): string {
   }
 }
 
+/** What rules say of a URL: it may be asked (`public`, `intranet`: it may have a private address), or why not. */
+export type UrlVerdict = 'public' | 'intranet' | 'protocol' | 'nothing_allowed' | 'not_allowed' | 'address_forbidden';
+
 /**
- * Whether a URL may be fetched, as far as it says itself: its host and its port are named in the rules, and an address that
- * stands for a host is a public one. What a name resolves to is looked at when it is connected to.
+ * Whether a URL may be asked, as far as it says itself: its host and its port are named in the rules, and an address that
+ * stands for a host is a public one. What a name resolves to is looked at when it is connected to (lib/public-address.ts).
+ */
+export function judgeUrl(url: URL, { allowed, intranet }: UrlRules): UrlVerdict {
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'protocol';
+  const port = portOf(url);
+  if (intranet.has(`${url.hostname}:${port}`)) return 'intranet';
+  if (allowed.length === 0) return 'nothing_allowed';
+  if (!allowed.some((pattern) => matches(pattern, url.hostname, port))) return 'not_allowed';
+  const address = parseAddress(url.hostname);
+  return address === null || isPublicAddress(address) ? 'public' : 'address_forbidden';
+}
+
+const portOf = (url: URL): number => Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
+
+/**
+ * Whether a photo's URL may be fetched, see `judgeUrl`.
  *
  * @returns whether its host may have a private address
  * @throws PermanentError `url_not_allowed` or `url_address_forbidden`
  */
-export function checkPhotoUrl(url: URL, { allowed, intranet }: UrlRules): { intranet: boolean } {
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw notAllowed('Only http and https are fetched.');
-  const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
-  if (intranet.has(`${url.hostname}:${port}`)) return { intranet: true };
-  if (allowed.length === 0) {
-    throw notAllowed('This installation fetches no photos from the web, or not from there: ALLOW_URLS names no hosts.');
+export function checkPhotoUrl(url: URL, rules: UrlRules): { intranet: boolean } {
+  const verdict = judgeUrl(url, rules);
+  switch (verdict) {
+    case 'protocol':
+      throw notAllowed('Only http and https are fetched.');
+    case 'nothing_allowed':
+      throw notAllowed(
+        'This installation fetches no photos from the web, or not from there: ALLOW_URLS names no hosts.',
+      );
+    case 'not_allowed':
+      throw notAllowed(
+        `Photos are not fetched from ${url.hostname} at port ${portOf(url)}: ALLOW_URLS does not name it.`,
+      );
+    case 'address_forbidden':
+      throw addressForbidden(url.hostname);
+    default:
+      return { intranet: verdict === 'intranet' };
   }
-  if (!allowed.some((pattern) => matches(pattern, url.hostname, port))) {
-    throw notAllowed(`Photos are not fetched from ${url.hostname} at port ${port}: ALLOW_URLS does not name it.`);
-  }
-  const address = parseAddress(url.hostname);
-  if (address !== null && !isPublicAddress(address)) throw addressForbidden(url.hostname);
-  return { intranet: false };
 }
 
 function matches({ host, below, port: wanted }: HostPattern, hostname: string, port: number): boolean {

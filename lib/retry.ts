@@ -11,15 +11,20 @@ const EXPECTED = 'durations that are separated by commas, such as 10m,1h,6h, or 
 /** DATETIME ends in the year 9999. */
 const LONGEST_MS = 366 * UNITS.d;
 
-/** The environment key of those that record failures; its value is milliseconds. */
-export const retryKeys = {
-  /** What has failed is tried again after so long, step by step; after the last step only by hand. */
-  RETRY_SCHEDULE: z
+/** Durations, separated by commas, or `never`: in milliseconds. */
+export function schedule(fallback: string) {
+  return z
     .string()
     .regex(/^(never|\d{1,9}[smhd]( *, *\d{1,9}[smhd])*)$/, EXPECTED)
-    .default('10m,1h,6h,24h')
+    .default(fallback)
     .transform((text) => (text === 'never' ? [] : text.split(',').map((step) => toMilliseconds(step.trim()))))
-    .refine((steps) => steps.length <= 100 && steps.every((ms) => ms <= LONGEST_MS), 'at most 100 steps of a year'),
+    .refine((steps) => steps.length <= 100 && steps.every((ms) => ms <= LONGEST_MS), 'at most 100 steps of a year');
+}
+
+/** The environment key of those that record failures. */
+export const retryKeys = {
+  /** What has failed is tried again after so long, step by step; after the last step only by hand. */
+  RETRY_SCHEDULE: schedule('10m,1h,6h,24h'),
 };
 
 function toMilliseconds(step: string): number {
@@ -30,6 +35,11 @@ function toMilliseconds(step: string): number {
 /** Of each delay: what fails together, e.g. in an outage, does not come back together. */
 const JITTER = 0.1;
 
+/** A delay that is a little longer or shorter, whole milliseconds. */
+export function addJitter(ms: number): number {
+  return Math.round(ms * (1 - JITTER + Math.random() * 2 * JITTER));
+}
+
 /**
  * An SQL expression for `retry_at` of a row that has failed now: the delay of the step that `retries` says, NULL after the
  * last one.
@@ -39,7 +49,7 @@ export function retryAtSql(scheduleMs: readonly number[]): { sql: string; values
   const places = scheduleMs.map(() => '?').join(', ');
   return {
     sql: `CURRENT_TIMESTAMP(3) + INTERVAL (ELT(retries + 1, ${places}) * 1000) MICROSECOND`,
-    values: scheduleMs.map((ms) => Math.round(ms * (1 - JITTER + Math.random() * 2 * JITTER))),
+    values: scheduleMs.map(addJitter),
   };
 }
 

@@ -5,12 +5,7 @@ import multipart from '@fastify/multipart';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
-import {
-  type FastifyPluginAsyncZod,
-  jsonSchemaTransform,
-  serializerCompiler,
-  validatorCompiler,
-} from 'fastify-type-provider-zod';
+import { type FastifyPluginAsyncZod, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Database } from '../lib/database.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Events } from '../lib/events.ts';
@@ -21,13 +16,14 @@ import type { Log } from '../lib/log.ts';
 import { measureHttp } from '../lib/measure-http.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import type { PhotoSources } from '../lib/photo-sources.ts';
+import type { Webhooks } from '../lib/webhooks.ts';
 import { guardRoutes } from './access/guard.ts';
 import type { AccessControl } from './access/open-access.ts';
-import { accessOf } from './access/route-roles.ts';
 import { knowCallers } from './caller.ts';
 import { createErrorCounter } from './count-requests.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
 import { honourIdempotencyKeys } from './idempotency.ts';
+import { describeApi } from './openapi/describe-api.ts';
 import type { RecognizerClient } from './recognizer-client.ts';
 import { addAuditRoute } from './routes/audit.ts';
 import { addCalibrationRoutes } from './routes/calibration.ts';
@@ -53,6 +49,8 @@ import { addSearchRoute } from './routes/search.ts';
 import { addSessionRoutes } from './routes/session.ts';
 import { addSubmitRoutes } from './routes/submit.ts';
 import { addSystemRoutes } from './routes/system.ts';
+import { addWebhookRoutes } from './routes/webhooks.ts';
+import type { WebhookSender } from './webhooks/send.ts';
 
 export interface AppOptions {
   readonly db: Database;
@@ -68,6 +66,8 @@ export interface AppOptions {
   readonly sources: PhotoSources;
   /** The folder KNOWN_PEOPLE, to show what is enrolled from there; null: not known here. */
   readonly knownPeople: string | null;
+  readonly webhooks: Webhooks;
+  readonly sender: WebhookSender;
   /** What is shown at all: bytes of a photo's file, and its width × height. */
   readonly limits: { readonly maxBytes: number; readonly maxPixels: number };
   readonly log: Log;
@@ -122,14 +122,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   });
   // Whoever stores an upload counts its bytes, and reads the rest of the form all the same.
   await app.register(multipart, { throwFileSizeLimit: false });
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: { title: 'Faceflow', description: 'Post the path of a photo, see who is in it.', version: '1' },
-      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', bearerFormat: 'ff_…' } } },
-    },
-    transform: describeRoute,
-  });
+  await app.register(swagger, describeApi());
   await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: DESCRIPTION_POLICY });
   const addRoutes: FastifyPluginAsyncZod = async (api) => {
     answerWrongMethods(api);
@@ -157,21 +150,11 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     addAuditRoute(api, options);
     addModelRoutes(api, options);
     addSystemRoutes(api, options);
+    addWebhookRoutes(api, options);
   };
   await app.register(addRoutes);
   return app;
 }
-
-/** The description of a route says who may call it. */
-const describeRoute: typeof jsonSchemaTransform = (route) => {
-  const { schema, url } = jsonSchemaTransform(route);
-  const access = accessOf(String([route.route.method].flat()[0]), route.url);
-  if (schema === undefined || schema.hide) return { schema, url };
-  const roles = access === 'open' ? [] : [...access];
-  const needs = roles.length === 0 ? 'Open to everybody.' : `Needs the role ${roles.join(' or ')}.`;
-  const description = [schema.description, needs].filter(Boolean).join(' ');
-  return { url, schema: { ...schema, description, security: roles.length === 0 ? [] : [{ key: roles }] } };
-};
 
 /** The audit tells of requests by their ids. */
 function tellRequestIds(app: FastifyInstance): void {

@@ -7,6 +7,7 @@ import { photoSourceKeys } from '../lib/photo-sources.ts';
 import { recognizerKeys } from '../lib/recognizer-channel.ts';
 import { jobKeys } from '../lib/run-jobs.ts';
 import { accessKeys, toAccessSettings } from './access/settings.ts';
+import { toWebhookSettings, webhookKeys } from './webhooks/settings.ts';
 
 export type Config = ReturnType<typeof loadConfig>;
 
@@ -23,11 +24,12 @@ export function loadConfig(environment: NodeJS.ProcessEnv) {
     ...recognizerKeys,
     ...databaseKeys,
     ...jobKeys,
+    ...webhookKeys,
     RECEIVER_PORT: port(8000),
     /** Folders that photos may come from, separated by colons; a relative path is looked up below each in turn. */
     IMAGE_ROOTS: folders(),
     /** As the recognizer's: only to show the photos that people were enrolled from. */
     KNOWN_PEOPLE: folder().optional(),
   });
-  return { ...config, access: toAccessSettings(config) };
+  return { ...config, access: toAccessSettings(config), webhooks: toWebhookSettings(config) };
 }

@@ -13,10 +13,12 @@ import { loadOrExit, run } from '../lib/run.ts';
 import { runJobs } from '../lib/run-jobs.ts';
 import { openSessions } from '../lib/sessions.ts';
 import { keepTls } from '../lib/tls-files.ts';
+import { openWebhooks } from '../lib/webhooks.ts';
 import { admitSomebody, openAccess } from './access/open-access.ts';
 import { buildApp } from './app.ts';
 import { loadConfig } from './config.ts';
 import { indexPathsOfOlderVersions } from './index-paths.ts';
+import { createWebhookJob } from './jobs/deliver-webhooks.ts';
 import { createHistoryJob } from './jobs/history.ts';
 import { createRetryJob } from './jobs/retry-failed.ts';
 import { createSweepJob } from './jobs/sweep.ts';
@@ -25,6 +27,7 @@ import { createWakeJob } from './jobs/wake-processors.ts';
 import { measureQueue } from './measure-queue.ts';
 import { measureDatabaseCluster, measureUploadFolder } from './measure-storage.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
+import { openWebhookSender } from './webhooks/send.ts';
 
 const config = loadOrExit(() => loadConfig(process.env));
 const log = createLog('receiver', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
@@ -58,12 +61,16 @@ await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
   measureQueue(metrics, queue);
   measureDatabaseCluster(metrics, db);
   measureUploadFolder(metrics, config.IMAGE_ROOTS[0] ?? '');
+  const webhooks = openWebhooks(db, config.webhooks.secret);
+  const sender = openWebhookSender(config.webhooks);
+  onClose('webhook sender', () => sender.close());
   const background = [
     createSweepJob({ queue, metrics }),
     createRetryJob({ events, metrics }),
     createTidyJob({ queue }),
     createHistoryJob(),
     createWakeJob({ queue }),
+    createWebhookJob({ webhooks, sender, scheduleMs: config.webhooks.scheduleMs, metrics }),
   ];
   const names = background.map(({ name }) => name);
   const measureLead = createLeaderGauge(metrics, 'queue');
@@ -93,7 +100,7 @@ await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
   onClose('photo sources', () => sources.close());
   const limits = { maxBytes: config.MAX_IMAGE_BYTES, maxPixels: config.MAX_IMAGE_PIXELS };
   const roots = config.IMAGE_ROOTS;
-  const services = { db, images, faces, queue, events, recognizer, metrics, access };
+  const services = { db, images, faces, queue, events, recognizer, metrics, access, webhooks, sender };
   const knownPeople = config.KNOWN_PEOPLE ?? null;
   const app = await buildApp({ ...services, roots, sources, knownPeople, limits, log, stopping: signal });
   await app.listen({ host: config.HOST, port: config.RECEIVER_PORT });

@@ -14,7 +14,7 @@ export const wishesSchema = z.object({
 });
 export type SearchWishes = z.infer<typeof wishesSchema>;
 
-const matchSchema = z.object({
+export const matchSchema = z.object({
   person: personSchema,
   distance: z.number(),
   similarity: z.number(),
@@ -22,7 +22,7 @@ const matchSchema = z.object({
   matched: z.boolean().describe('This is who it is. One face of a photo at most is the same person.'),
 });
 
-const foundPhotoSchema = z.object({
+export const foundPhotoSchema = z.object({
   id: z.number().int(),
   path: z.string(),
   faceId: z.number().int(),

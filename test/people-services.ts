@@ -66,7 +66,7 @@ const FACES = {
  * the stream of `servers`, each under its own accounts there.
  */
 export async function startPeopleServices(
-  options: { pinnedModel?: string; servers?: TlsServers } = {},
+  options: { pinnedModel?: string; servers?: TlsServers; receiver?: Record<string, string> } = {},
 ): Promise<PeopleServices> {
   const folder = await mkdtemp(join(tmpdir(), 'faceflow-people-'));
   const photos = join(folder, 'photos');
@@ -110,7 +110,7 @@ export async function startPeopleServices(
   const RECOGNIZER_ADDRESS = pinned ? `ipv4:${addresses.join()}` : addresses.join();
   const receiver = await startService('receiver', {
     ...settingsOf('receiver'),
-    ...{ RECOGNIZER_ADDRESS, MAX_IMAGE_BYTES: '3000000' },
+    ...{ RECOGNIZER_ADDRESS, MAX_IMAGE_BYTES: '3000000', ...options.receiver },
   });
   const startProcessor = () =>
     startService('processor', { ...settingsOf('processor'), RECOGNIZER_ADDRESS, LEADER_LEASE_MS: '1500' });

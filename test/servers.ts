@@ -3,14 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import mysql from 'mysql2/promise';
 import { inject } from 'vitest';
 import { abortAfter } from '../cli/abort-after.ts';
-import { chooseCacheFolder } from '../cli/cache-folder.ts';
 import { chooseFreePort } from '../cli/free-port.ts';
 import { describeEnding, type Ending, spawnGuarded } from '../cli/guarded-process.ts';
-import { type Chromium, findChromium as findBrowser } from '../cli/servers/chromium.ts';
 import { describeDatabaseProgram } from '../cli/servers/database-program.ts';
 import { prepareDatabase } from '../cli/servers/database-server.ts';
 import { canUnpackOtherReleases, unpackDebianPackages } from '../cli/servers/debian-packages.ts';
@@ -18,7 +15,10 @@ import { askHttp, describeService, type ServiceName } from '../cli/services.ts';
 import { supervise, waitUntil } from '../cli/supervise.ts';
 import { messageOf } from '../lib/errors.ts';
 import { migrate } from '../sql/migrate.ts';
+import { testCacheFolder } from './find-chromium.ts';
 import { keepLog } from './kept-logs.ts';
+
+export { findChromium, testCacheFolder } from './find-chromium.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -37,13 +37,6 @@ if (process.connected) process.once('disconnect', () => process.kill(process.pid
 /** What could not be made available on this machine, and why: for `test.skipIf`. */
 export interface Unavailable {
   skip: string;
-}
-
-const PROJECT = fileURLToPath(new URL('..', import.meta.url));
-
-/** Where downloaded packages are kept between runs. */
-export function testCacheFolder(): string {
-  return chooseCacheFolder(process.env, PROJECT, join(tmpdir(), `faceflow-test-cache-${process.getuid?.() ?? 0}`));
 }
 
 /** The NATS server of this run; streams on it are told apart by createStreamName. */
@@ -183,9 +176,4 @@ export async function startMysqlServer(): Promise<TestServer | Unavailable> {
     await removeFolder();
     throw error;
   }
-}
-
-/** A Chromium for playwright. */
-export function findChromium(): Promise<Chromium | Unavailable> {
-  return findBrowser(testCacheFolder());
 }

@@ -7,7 +7,7 @@ import { type ListOptions, listImages, showImage } from './images.ts';
 import { type RetryOptions, retry } from './retry.ts';
 import { search } from './search.ts';
 import { showStatus } from './status.ts';
-import { watch } from './watch.ts';
+import { type WatchOptions, watch } from './watch.ts';
 
 const STATUSES = 'pending, matched, unknown, no_face, unreadable or failed';
 const JSON_OPTION = ['--json', 'one JSON object'] as const;
@@ -40,8 +40,9 @@ export function addClientCommands(program: Command, exitWith: (code: number) => 
     .description('submit the photos of a folder, and each new one as soon as it is there')
     .argument('<folder>')
     .option('--every <seconds>', 'how often to look', parseNumber({ above: 0, upTo: 3600 }), 2)
+    .option('--json', 'one JSON object a line, for each photo')
     .addHelpText('after', '\nExample:\n  faceflow watch ~/camera')
-    .action(async (folder: string, options: { every: number }) => watch(folder, options));
+    .action(async (folder: string, options: WatchOptions) => watch(folder, options));
 
   program
     .command('images')

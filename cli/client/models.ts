@@ -48,6 +48,7 @@ export function addModelCommands(program: Command, exitWith: (code: number) => n
 
   models
     .command('list')
+    .description('all models, which of them answers, and how far the others are')
     .option(...jsonOption)
     .action(async ({ json }: { json?: boolean }) => {
       const found = await ask<{ models: Model[] }>('GET', '/v1/models');

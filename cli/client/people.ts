@@ -37,6 +37,7 @@ export function addPeopleCommands(program: Command, exitWith: (code: number) => 
     .description(`who is known; talks to the API at FACEFLOW_URL (${DEFAULT_URL}), with FACEFLOW_KEY`);
   people
     .command('list')
+    .description('everybody, with how many references and images there are of them')
     .argument('[part]', 'part of the name')
     .option('--json', 'one JSON object')
     .action(async (part: string | undefined, { json }: { json?: boolean }) => {
@@ -63,6 +64,7 @@ export function addPeopleCommands(program: Command, exitWith: (code: number) => 
 
   people
     .command('rename')
+    .description('give a person another name')
     .argument('<person>', 'name or id')
     .argument('<name>')
     .option('--json', 'one JSON object')

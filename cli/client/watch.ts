@@ -4,17 +4,24 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../lib/errors.ts';
 import { LaunchError } from '../launch-error.ts';
 import { findPhotos } from './find-photos.ts';
+import { print } from './print.ts';
 import { submitPhotos } from './submit-photos.ts';
+
+export interface WatchOptions {
+  /** Seconds. */
+  readonly every: number;
+  readonly json?: boolean;
+}
 
 /**
  * `faceflow watch`: submits the photos of a folder, and each new one as soon as it has been written to its end, which is when
  * it looks the same twice in a row. By looking, not by the file system's events: those of network folders do not come.
  * Goes on until it is interrupted.
  */
-export async function watch(folder: string, { every }: { every: number }): Promise<never> {
+export async function watch(folder: string, { every, json }: WatchOptions): Promise<never> {
   if (!(await stat(folder).catch(() => null))?.isDirectory()) throw new LaunchError(`There is no folder ${folder}.`);
   process.stderr.write(`Watching ${resolve(folder)} (Ctrl-C ends it).\n`);
-  const submitNew = createSubmitter(resolve(folder));
+  const submitNew = createSubmitter(resolve(folder), json);
   for (;;) {
     try {
       await submitNew();
@@ -26,7 +33,7 @@ export async function watch(folder: string, { every }: { every: number }): Promi
   }
 }
 
-function createSubmitter(folder: string): () => Promise<void> {
+function createSubmitter(folder: string, json: boolean | undefined): () => Promise<void> {
   const seen = new Map<string, string>();
   const submitted = new Map<string, string>();
   return async () => {
@@ -37,9 +44,10 @@ function createSubmitter(folder: string): () => Promise<void> {
       if (seen.get(photo) === state) complete.push(photo);
       seen.set(photo, state);
     }
-    for (const { source, id, error } of await submitPhotos(complete, { upload: 'where needed', onDone: () => {} })) {
+    for (const done of await submitPhotos(complete, { upload: 'where needed', onDone: () => {} })) {
+      const { source, id, error } = done;
       submitted.set(source, seen.get(source) ?? '');
-      process.stdout.write(error ? `${source}: ${error.code}: ${error.message}\n` : `${source}: image ${id}\n`);
+      print(json, done, `${source}: ${error ? `${error.code}: ${error.message}` : `image ${id}`}`);
     }
   };
 }

@@ -6,6 +6,7 @@ import type { ImageStatus } from '../../lib/images.ts';
 import { probesToMatch, toMatchProbe } from '../../lib/match-probes.ts';
 import { listMarkedImages, readGalleryRevision, readStatuses } from '../../lib/rematch-images.ts';
 import type { JobContext } from '../../lib/run-jobs.ts';
+import { noteChangedImages } from '../../lib/webhook-events.ts';
 import type { Decision, MatchResponse } from '../../proto/face.ts';
 import { RecognizerUnavailable } from '../circuit-breaker.ts';
 import { MatchRefused, type RecognizerClient } from '../recognizer-client.ts';
@@ -133,7 +134,9 @@ async function decideImages(
   );
   const statuses = await context.write(async (connection) => {
     const changed = await faces.rewriteDecisions(connection, model ?? '', revision, decided);
-    return readStatuses<ImageStatus>(connection, changed);
+    const found = await readStatuses<ImageStatus>(connection, changed);
+    await noteChangedImages(connection, found);
+    return found;
   });
   for (const [imageId, status] of statuses) events.publish({ kind: 'image.changed', imageId, status });
   return statuses.size;

@@ -5,6 +5,7 @@ import type { ImageStatus } from '../../lib/images.ts';
 import { probesToMatch } from '../../lib/match-probes.ts';
 import { readGalleryRevision, readStatuses } from '../../lib/rematch-images.ts';
 import type { JobContext } from '../../lib/run-jobs.ts';
+import { noteChangedImages } from '../../lib/webhook-events.ts';
 import type { RecognizerClient } from '../recognizer-client.ts';
 import { matchWhenPossible, toDecisions } from './decide-again.ts';
 import { ModelNowhereError } from './describe-again.ts';
@@ -71,7 +72,9 @@ async function switchBatch(
       const candidates = decisions.get(face.faceId)?.candidates ?? [];
       await restoreDistance(connection, face.faceId, candidates.find((one) => one.personId === face.personId) ?? null);
     }
-    return { switched: decided.size, statuses: await readStatuses<ImageStatus>(connection, changed) };
+    const found = await readStatuses<ImageStatus>(connection, changed);
+    await noteChangedImages(connection, found);
+    return { switched: decided.size, statuses: found };
   });
   for (const [imageId, status] of statuses) options.events.publish({ kind: 'image.changed', imageId, status });
   return switched;

@@ -82,6 +82,14 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   'GET /v1/keys': ADMIN,
   'POST /v1/keys': ADMIN,
   'DELETE /v1/keys/:id': ADMIN,
+
+  'GET /v1/webhooks': ADMIN,
+  'POST /v1/webhooks': ADMIN,
+  'DELETE /v1/webhooks/:id': ADMIN,
+  'POST /v1/webhooks/:id/rotate': ADMIN,
+  'POST /v1/webhooks/:id/test': ADMIN,
+  'GET /v1/webhooks/:id/deliveries': ADMIN,
+  'POST /v1/webhooks/:id/redrive': ADMIN,
 };
 
 /** @param url as the route was declared, such as `/v1/images/:id` */

@@ -26,7 +26,7 @@ const ratesSchema = z.object({
   falseRejectRate: z.number().nullable(),
 });
 
-const distancesSchema = z.object({
+export const distancesSchema = z.object({
   genuine: histogramSchema,
   impostor: histogramSchema,
   genuineCount: z.number().int(),
@@ -57,7 +57,7 @@ export type CalibrationAnswer = z.infer<typeof calibrationSchema>;
 
 const answerSchema = z.object({ status: z.enum(['matched', 'unknown']), person: personSchema.nullable() });
 
-const changedImageSchema = z.object({
+export const changedImageSchema = z.object({
   id: z.number().int(),
   path: z.string(),
   before: answerSchema,

@@ -4,7 +4,7 @@ import type { App, AppOptions } from '../app.ts';
 import { errorReplySchema, HttpError } from '../errors.ts';
 
 const idSchema = z.number().int().nullable();
-const entrySchema = z.object({
+export const entrySchema = z.object({
   id: z.number().int(),
   at: z.iso.datetime(),
   action: z.enum(AUDIT_ACTIONS),

@@ -18,7 +18,7 @@ const nameSchema = z
   .max(255)
   .regex(/^\P{Cc}*$/u, 'no control characters');
 
-const clusterSchema = z.object({
+export const clusterSchema = z.object({
   id: z.number().int().describe('Stays while the cluster grows.'),
   size: z.number().int().describe('How many faces.'),
   cover: z.number().int().nullable().describe('The id of the face that can be seen best.'),

@@ -27,7 +27,7 @@ const forceSchema = z
   .default(false)
   .describe('Also a poor face, a duplicate, or one that looks like somebody else.');
 
-const batchSchema = z.object({
+export const batchSchema = z.object({
   id: z.number().int(),
   total: z.number().int(),
   pending: z.number().int(),
@@ -38,7 +38,7 @@ const batchSchema = z.object({
   finishedAt: z.iso.datetime().nullable(),
 });
 
-const enrolmentSchema = z.object({
+export const enrolmentSchema = z.object({
   id: z.number().int(),
   personId: z.number().int(),
   path: z.string(),

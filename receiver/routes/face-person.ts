@@ -8,7 +8,7 @@ import { explainedFaceSchema } from '../face-schemas.ts';
 import { nameSchema } from './people.ts';
 
 const faceParams = z.object({ id: z.coerce.number().int().positive() });
-const faceOfImageSchema = explainedFaceSchema.extend({ imageId: z.number().int() });
+export const faceOfImageSchema = explainedFaceSchema.extend({ imageId: z.number().int() });
 const errors = { '4xx': errorReplySchema, '5xx': errorReplySchema };
 
 /** What people say about a face. */

@@ -23,7 +23,7 @@ export const imageSchema = z.object({
   faces: z.array(faceSchema).describe('Largest first.'),
 });
 
-const explainedImageSchema = imageSchema.extend({
+export const explainedImageSchema = imageSchema.extend({
   faces: z.array(explainedFaceSchema).describe('Largest first.'),
 });
 

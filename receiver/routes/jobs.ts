@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { listJobs } from '../../lib/jobs.ts';
 import type { App, AppOptions } from '../app.ts';
 
-const jobSchema = z.object({
+export const jobSchema = z.object({
   name: z.string(),
   done: z.number().int().describe('Of `total`, in the units of the job; of `rematch` and `models`: faces looked at.'),
   total: z.number().int(),

@@ -5,7 +5,7 @@ import { actorOf } from '../actor.ts';
 import type { App } from '../app.ts';
 import { errorReplySchema, HttpError } from '../errors.ts';
 
-const keySchema = z.object({
+export const keySchema = z.object({
   id: z.number().int(),
   name: z.string(),
   roles: z.array(z.enum(KEY_ROLES)),

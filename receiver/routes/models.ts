@@ -16,7 +16,7 @@ const countsSchema = z.object({
     .describe('How many have none, by the code of why: they keep the descriptor that they have.'),
 });
 
-const modelSchema = z.object({
+export const modelSchema = z.object({
   name: z.string(),
   description: z.string().nullable().describe('Null for a model of another version.'),
   state: z
@@ -36,7 +36,7 @@ const answerSchema = z.object({
   distance: z.number().nullable(),
 });
 
-const comparisonSchema = z.object({
+export const comparisonSchema = z.object({
   model: z.string(),
   activeModel: z.string(),
   comparedAt: z.iso.datetime(),

@@ -27,7 +27,7 @@ const thresholdSchema = z
   .nullable()
   .describe("The largest distance that counts as this person; null: the gallery's.");
 
-const summarySchema = z.object({
+export const summarySchema = z.object({
   id: z.number().int(),
   name: z.string(),
   threshold: thresholdSchema,
@@ -38,7 +38,7 @@ const summarySchema = z.object({
   createdAt: z.iso.datetime(),
 });
 
-const referenceSchema = z.object({
+export const referenceSchema = z.object({
   id: z.number().int(),
   imageName: z.string(),
   source: z.enum(['folder', 'photo', 'face']).describe('KNOWN_PEOPLE, an enrolled photo, or a face of an image.'),
@@ -48,9 +48,9 @@ const referenceSchema = z.object({
   failure: z.string().nullable().describe('Why it cannot serve.'),
 });
 
-const detailSchema = summarySchema.extend({ references: z.array(referenceSchema) });
+export const detailSchema = summarySchema.extend({ references: z.array(referenceSchema) });
 
-const receiptSchema = z.object({
+export const receiptSchema = z.object({
   personId: z.number().int(),
   erasedAt: z.iso.datetime(),
   references: z.number().int(),

@@ -15,7 +15,7 @@ const attemptSchema = z.object({
   returnTo: z.string(),
 });
 
-const sessionSchema = z.object({
+export const sessionSchema = z.object({
   caller: z
     .object({
       kind: z.enum(['local', 'key', 'user']),

@@ -10,9 +10,9 @@ const MAX_PATHS = 10_000;
 /** Room for as many paths of the usual length; 1024 bytes each would be 10 MB. */
 const BULK_BODY_BYTES = 16 * 1024 * 1024;
 
-const acceptedSchema = z.object({ id: z.number().int(), path: z.string(), status: z.enum(IMAGE_STATUSES) });
-const refusedSchema = z.object({ path: z.string(), error: errorSchema });
-const pathSchema = z.object({ path: z.string().describe('Relative to, or inside, one of IMAGE_ROOTS.') });
+export const acceptedSchema = z.object({ id: z.number().int(), path: z.string(), status: z.enum(IMAGE_STATUSES) });
+export const refusedSchema = z.object({ path: z.string(), error: errorSchema });
+export const pathSchema = z.object({ path: z.string().describe('Relative to, or inside, one of IMAGE_ROOTS.') });
 
 interface SubmitRouteOptions extends AppOptions {
   readonly count: (submitted: readonly Submitted[]) => void;

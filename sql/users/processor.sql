@@ -22,3 +22,5 @@ GRANT SELECT, DELETE ON idempotency_keys TO 'faceflow_processor'@'%';
 GRANT SELECT (version) ON schema_migrations TO 'faceflow_processor'@'%';
 GRANT SELECT (holder, expires_at) ON schema_lock TO 'faceflow_processor'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON replicas TO 'faceflow_processor'@'%';
+GRANT SELECT (id, events) ON webhooks TO 'faceflow_processor'@'%';
+GRANT INSERT ON webhook_deliveries TO 'faceflow_processor'@'%';

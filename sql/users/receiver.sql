@@ -27,3 +27,5 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON face_descriptors TO 'faceflow_receiver'@
 GRANT SELECT, INSERT, UPDATE, DELETE ON reference_descriptors TO 'faceflow_receiver'@'%';
 GRANT SELECT (version) ON schema_migrations TO 'faceflow_receiver'@'%';
 GRANT SELECT (holder, expires_at) ON schema_lock TO 'faceflow_receiver'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON webhooks TO 'faceflow_receiver'@'%';
+GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_deliveries TO 'faceflow_receiver'@'%';

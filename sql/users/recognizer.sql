@@ -14,3 +14,5 @@ GRANT INSERT ON audit TO 'faceflow_recognizer'@'%';
 GRANT SELECT (version) ON schema_migrations TO 'faceflow_recognizer'@'%';
 GRANT SELECT (holder, expires_at) ON schema_lock TO 'faceflow_recognizer'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON replicas TO 'faceflow_recognizer'@'%';
+GRANT SELECT (id, events) ON webhooks TO 'faceflow_recognizer'@'%';
+GRANT INSERT ON webhook_deliveries TO 'faceflow_recognizer'@'%';
