@@ -11,7 +11,7 @@ import { openDatabaseTls } from './database-tls.ts';
 import { LaunchError } from './launch-error.ts';
 import { type LaunchSettings, loadLaunchSettings, readDotEnv } from './launch-settings.ts';
 import { createProgress } from './progress.ts';
-import { askDatabase, prepareDatabase } from './servers/database-server.ts';
+import { askDatabase, kindOfData, prepareDatabase } from './servers/database-server.ts';
 import { findPrograms } from './servers/find-server-programs.ts';
 import { supervise } from './supervise.ts';
 
@@ -32,6 +32,8 @@ export interface DatabaseUse {
   readonly alone?: boolean;
   /** The schema of a private one that has to be started is left as it is. */
   readonly asItIs?: boolean;
+  /** A private one is not made. */
+  readonly existing?: boolean;
 }
 
 /**
@@ -53,7 +55,12 @@ export async function withDatabasePlace<Result>(
   const settings = await loadLaunchSettings(process.env);
   const { mysqlUrl, dataFolder } = settings;
   const running = mysqlUrl ?? (use.alone ? undefined : await findRunningDatabase(dataFolder));
-  if (running === undefined) return withPrivateDatabase(dataFolder, use, (place) => work(place, settings));
+  if (running === undefined) {
+    if (use.existing && (await kindOfData(join(dataFolder, 'database'))) === null) {
+      throw new LaunchError(`There is no database in ${dataFolder}: say where it is, by DATA_DIR or MYSQL_URL.`);
+    }
+    return withPrivateDatabase(dataFolder, use, (place) => work(place, settings));
+  }
   const place = { url: running, tls: await openDatabaseTls(settings), isPrivate: mysqlUrl === undefined };
   return work(place, settings).catch((error: unknown) => {
     if (error instanceof PermanentError) throw error;
@@ -61,8 +68,8 @@ export async function withDatabasePlace<Result>(
     if (code === 'ER_NO_SUCH_TABLE') {
       throw new LaunchError('The database has not been set up yet: npm start does it, or node dist/sql/main.js');
     }
-    // Of the network, of TLS, or of the server itself: the rest is a mistake of ours, or of the disk.
-    if (typeof code !== 'string' || 'path' in (error as object)) throw error;
+    // Of the network, of TLS, or of the server itself: the rest is a mistake of ours.
+    if (typeof code !== 'string') throw error;
     throw new LaunchError(`The database cannot be used: ${messageOf(error)} (MYSQL_URL says which)`);
   });
 }

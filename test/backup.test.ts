@@ -212,12 +212,18 @@ describe('faceflow backup, while photos are accepted, looked at and uploaded', (
 });
 
 describe('when nothing runs', () => {
+  /** What there is to be backed up, and the backup of its restored copy. */
+  let all: Record<string, unknown[]>;
+  let again: string;
+
   beforeAll(async () => {
+    again = join(folder, 'again');
     // An image that was deleted: nobody gets its id again.
-    const { id } = await services.process('sample2.jpg');
+    const { id } = await services.process('e.jpg');
     await services.call('DELETE', `/v1/images/${id}`);
     await Promise.all([services.receiver.stop(), services.processor().stop()]);
     await services.recognizer.stop();
+    all = await readAll(services.databaseUrl);
     const made = await faceflow(['backup', quiet], services.databaseUrl, services.photos);
     expect(made).toMatchObject({
       code: 0,
@@ -225,8 +231,7 @@ describe('when nothing runs', () => {
     });
   });
 
-  test('MariaDB to MySQL and back: every row of every table is the same, and so are the next ids', async () => {
-    const all = await readAll(services.databaseUrl);
+  test('from MariaDB to MySQL every row of every table is the same', async () => {
     expect(all.faces?.length).toBeGreaterThan(COPIES);
     const server = await startMysqlServer();
     if ('skip' in server) console.warn(`NOT checked on MySQL: ${server.skip}`);
@@ -235,22 +240,41 @@ describe('when nothing runs', () => {
     const there = await newDatabase('skip' in server ? undefined : server.url);
     expect(await faceflow(['restore', quiet], there, photos)).toMatchObject({ code: 0 });
     expect(await readAll(there)).toEqual(all);
-    const again = `${quiet}-again`;
     expect(await faceflow(['backup', again], there, photos)).toMatchObject({ code: 0 });
-    const back = await newDatabase();
-    await migrate(back);
-    await writeRow(back);
-    expect(await faceflow(['restore', again, '--replace', '--no-uploads'], back, photos)).toMatchObject({ code: 0 });
-    expect(await readAll(back)).toEqual(all);
     expect(await listFiles(again)).toEqual(await listFiles(quiet));
-    const connection = await mysql.createConnection({ uri: back });
-    const [added] = await connection.query<mysql.ResultSetHeader>("INSERT INTO images (path) VALUES ('next.jpg')");
-    const [[gone]] = await connection.query<mysql.RowDataPacket[]>(
-      "SELECT MAX(image_id) AS id FROM audit WHERE action = 'image.deleted'",
+  });
+
+  test('and back, into a database with data; that, or one in use, is left alone until somebody says so', async () => {
+    const [url, photos] = [await newDatabase(), await newFolder()];
+    await migrate(url);
+    const connection = await mysql.createConnection({ uri: url });
+    onTestFinished(() => connection.end());
+    const select = async (sql: string) => (await connection.query<mysql.RowDataPacket[]>(sql))[0];
+    await connection.query("INSERT INTO person (name) VALUES ('Grace')");
+    expect(await faceflow(['restore', again], url, photos)).toMatchObject({
+      ...{ code: 1, stderr: expect.stringContaining('There is data in the database already') },
+    });
+    await connection.query(
+      "INSERT INTO processors (id, breaker, seen_at) VALUES ('p', 'closed', UTC_TIMESTAMP(3) + INTERVAL 1 HOUR)",
     );
-    await connection.end();
-    expect(gone?.id).toBeGreaterThan(0);
-    expect(added.insertId).toBeGreaterThan(gone?.id);
+    expect(await faceflow(['restore', again, '--replace'], url, photos)).toMatchObject({
+      ...{ code: 1, stderr: expect.stringContaining('stop all its services first') },
+    });
+    expect(await select('SELECT name FROM person')).toEqual([{ name: 'Grace' }]);
+    await connection.query('DELETE FROM processors');
+    expect(await faceflow(['restore', again, '--replace', '--no-uploads'], url, photos)).toMatchObject({ code: 0 });
+    expect(await readAll(url)).toEqual(all);
+    expect(await migrate(url)).toEqual([]);
+    const [deleted] = await select("SELECT MAX(image_id) AS id FROM audit WHERE action = 'image.deleted'");
+    const [added] = await connection.query<mysql.ResultSetHeader>("INSERT INTO images (path) VALUES ('next.jpg')");
+    expect(deleted?.id).toBeGreaterThan(0);
+    expect(added.insertId).toBeGreaterThan(deleted?.id);
+    // Cut off in the middle, it leaves nothing that anybody could start on, and nothing that would be missed.
+    const loader = await openLoader(url);
+    await loader.begin();
+    expect(await loader.isEmpty()).toBe(true);
+    await loader.close();
+    await expect(migrate(url)).rejects.toThrow('run faceflow restore again');
   });
 
   test('into a data folder of its own, whose private server is started for it; what a queue held there goes', async () => {
@@ -261,31 +285,6 @@ describe('when nothing runs', () => {
     const made = await start(['backup', join(folder, 'private')], env).ended;
     expect(made).toMatchObject({ code: 0 });
     expect(await listFiles(join(folder, 'private'))).toEqual(await listFiles(quiet));
-  });
-
-  test('a database with data, or in use, is left alone; what a restore that was cut off has left is not', async () => {
-    const [url, photos] = [await newDatabase(), await newFolder()];
-    await migrate(url);
-    await writeRow(url);
-    const connection = await mysql.createConnection({ uri: url });
-    onTestFinished(() => connection.end());
-    expect(await faceflow(['restore', quiet], url, photos)).toMatchObject({
-      ...{ code: 1, stderr: expect.stringContaining('There is data in the database already') },
-    });
-    await connection.query("INSERT INTO processors (id, breaker, seen_at) VALUES ('p', 'closed', NOW(3))");
-    expect(await faceflow(['restore', quiet, '--replace'], url, photos)).toMatchObject({
-      ...{ code: 1, stderr: expect.stringContaining('stop all its services first') },
-    });
-    expect((await connection.query<mysql.RowDataPacket[]>('SELECT name FROM person'))[0]).toEqual([{ name: 'Grace' }]);
-    await connection.query('DELETE FROM processors');
-    // Cut off in the middle, it leaves nothing that anybody could start on, and nothing that must not be replaced.
-    const loader = await openLoader(url);
-    await loader.begin();
-    await loader.close();
-    await expect(migrate(url)).rejects.toThrow('run faceflow restore again');
-    expect(await faceflow(['restore', quiet, '--no-uploads'], url, photos)).toMatchObject({ code: 0 });
-    expect(await migrate(url)).toEqual([]);
-    expect((await connection.query<mysql.RowDataPacket[]>('SELECT name FROM person'))[0]).toEqual([{ name: ADA }]);
   });
 
   test('a backup that is cut off leaves nothing that could be taken for one', async () => {
@@ -346,6 +345,34 @@ describe('when nothing runs', () => {
     expect(await readdir(photos)).toEqual([]);
   });
 
+  test('what is written while it is made is not in it, also where it has not read yet', async () => {
+    const [reader, writer] = await Promise.all([1, 2].map(() => mysql.createConnection({ uri: services.databaseUrl })));
+    onTestFinished(async () => void (await Promise.all([reader?.end(), writer?.end()])));
+    await reader?.query('LOCK TABLES images WRITE');
+    const target = join(folder, 'moment');
+    const options = { ...inProcess(services.databaseUrl, services.photos), version: '1' };
+    const made = writeBackup({ ...options, folder: target });
+    await waitFor('it to have begun', () => existsSync(`${target}.unfinished/database/images.jsonl.gz`));
+    await writer?.query("INSERT INTO models (name) VALUES ('later')");
+    await reader?.query('UNLOCK TABLES');
+    const { database } = await made;
+    await writer?.query("DELETE FROM models WHERE name = 'later'");
+    expect(database.tables.find(({ name }) => name === 'models')?.rows).toBe(0);
+  });
+
+  test('a backup of nothing, or to nowhere, says what is wrong', async () => {
+    expect(await start(['backup', join(folder, 'nothing')], { DATA_DIR: join(folder, 'no-data') }).ended).toMatchObject(
+      {
+        ...{ code: 1, stderr: expect.stringContaining('There is no database in') },
+      },
+    );
+    await writeFile(join(folder, 'file'), '');
+    const options = { ...inProcess(services.databaseUrl, services.photos), version: '1' };
+    await expect(writeBackup({ ...options, folder: join(folder, 'file', 'backup') })).rejects.toThrow(
+      'The backup cannot be written',
+    );
+  });
+
   test('uploads that are not where IMAGE_ROOTS says are no backup; without them it is one', async () => {
     const nowhere = await newFolder();
     const target = join(folder, 'no-uploads');
@@ -359,12 +386,6 @@ describe('when nothing runs', () => {
 function inProcess(url: string, photos: string) {
   const progress: Progress = { say: () => {}, step: (_, work) => work(() => {}) };
   return { database: { url, tls: null, isPrivate: false }, photos, progress, signal: new AbortController().signal };
-}
-
-/** Something that somebody would miss. */
-async function writeRow(url: string): Promise<void> {
-  const connection = await mysql.createConnection({ uri: url });
-  await connection.query("INSERT INTO person (name) VALUES ('Grace')").finally(() => connection.end());
 }
 
 async function listFiles(backup: string): Promise<string[]> {

@@ -13,6 +13,11 @@ export interface CheckedFile {
   readonly sha256: string;
 }
 
+const DISK_ERRORS = new Set([
+  ...['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EACCES', 'EPERM'],
+  ...['ENOENT', 'ENOTDIR', 'EEXIST', 'EISDIR', 'ENAMETOOLONG', 'EMFILE'],
+]);
+
 /** Characters that are compressed at a time. */
 const CHUNK = 65_536;
 
@@ -95,4 +100,9 @@ async function writeChecked(path: string, stream: AsyncIterable<Buffer>, mode = 
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder);
   await handle.sync().finally(() => handle.close());
+}
+
+/** What has failed is the disk, or the rights to a folder. */
+export function isDiskError(error: unknown): error is NodeJS.ErrnoException {
+  return DISK_ERRORS.has(String((error as NodeJS.ErrnoException).code));
 }

@@ -10,7 +10,7 @@ import type { StoredRow } from '../../sql/read-snapshot.ts';
 import { LaunchError } from '../launch-error.ts';
 import type { Progress } from '../progress.ts';
 import type { DatabasePlace } from '../with-database.ts';
-import { checkFile, copyChecked, readLines } from './checked-files.ts';
+import { checkFile, copyChecked, isDiskError, readLines } from './checked-files.ts';
 import { type Manifest, readManifest, type TableBackup } from './manifest.ts';
 
 export interface RestoreOptions {
@@ -57,7 +57,11 @@ export async function restoreBackup(options: RestoreOptions): Promise<Manifest> 
       throw new LaunchError('There is data in the database already. To have it replaced by the backup: --replace');
     }
     await options.onBegin();
-    if (photos !== null && uploads.length > 0) await restoreUploads(folder, photos, uploads, options);
+    if (photos !== null && uploads.length > 0) {
+      await restoreUploads(folder, photos, uploads, options).catch((error: unknown) => {
+        throw isDiskError(error) ? new LaunchError(`The uploads cannot be restored: ${error.message}`) : error;
+      });
+    }
     await restoreDatabase(folder, manifest, loader, options).catch((error: unknown) => {
       const reason = options.signal.aborted ? 'Stopped' : messageOf(error);
       const message = `${reason}. Nothing can be started on this database until the restore has been run again.`;

@@ -32,8 +32,10 @@ export async function backup(
 ): Promise<number> {
   return untilInterrupted(async (signal) => {
     const progress = createProgress(process.stderr);
-    const manifest = await withDatabasePlace({ by: 'faceflow backup', asItIs: true }, (database, settings) =>
-      writeBackup({ folder, database, photos: choosePhotos(settings, uploads), version, progress, signal }),
+    const manifest = await withDatabasePlace(
+      { by: 'faceflow backup', asItIs: true, existing: true },
+      (database, settings) =>
+        writeBackup({ folder, database, photos: choosePhotos(settings, uploads), version, progress, signal }),
     );
     print(json, { folder, ...summarise(manifest) }, `${describe(manifest)} are in ${folder}`);
   });

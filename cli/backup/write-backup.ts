@@ -6,7 +6,7 @@ import { type DatabaseSnapshot, openSnapshot, type StoredRow } from '../../sql/r
 import { LaunchError } from '../launch-error.ts';
 import type { Progress } from '../progress.ts';
 import type { DatabasePlace } from '../with-database.ts';
-import { type CheckedFile, syncFolder, writeLines } from './checked-files.ts';
+import { type CheckedFile, isDiskError, syncFolder, writeLines } from './checked-files.ts';
 import { formatManifest, MANIFEST, type Manifest, type TableBackup } from './manifest.ts';
 import { collectNamedUploads, copyUpload, listUploads, type NamedUploads } from './uploads.ts';
 
@@ -36,20 +36,29 @@ export async function writeBackup(options: BackupOptions): Promise<Manifest> {
   const folder = resolve(options.folder);
   if (existsSync(folder)) throw new LaunchError(`${folder} is there already: a backup is a new folder each time.`);
   const unfinished = `${folder}.unfinished`;
-  await mkdir(dirname(folder), { recursive: true });
-  await mkdir(unfinished, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw new LaunchError(`The backup cannot be written: ${error.message}`);
-    throw new LaunchError(`${unfinished} is of a backup that is being written, or was cut off: then delete it.`);
-  });
+  await makeFolder(unfinished);
   try {
     const manifest = await fill(unfinished, options);
     await rename(unfinished, folder);
     await syncFolder(dirname(folder));
     return manifest;
   } catch (error) {
-    await rm(unfinished, { recursive: true, force: true });
+    await rm(unfinished, { recursive: true, force: true }).catch(() => undefined);
+    if (isDiskError(error)) throw new LaunchError(`The backup cannot be written: ${error.message}`, { cause: error });
     if ((error as { errno?: number }).errno !== TABLE_DEFINITION_CHANGED) throw error;
     throw new LaunchError('The schema of the database was brought up to date meanwhile: make the backup again.');
+  }
+}
+
+async function makeFolder(unfinished: string): Promise<void> {
+  try {
+    await mkdir(dirname(unfinished), { recursive: true });
+    await mkdir(unfinished, { mode: 0o700 });
+  } catch (error) {
+    if (existsSync(unfinished)) {
+      throw new LaunchError(`${unfinished} is of a backup that is being written, or was cut off: then delete it.`);
+    }
+    throw isDiskError(error) ? new LaunchError(`The backup cannot be written: ${error.message}`) : error;
   }
 }
 
