@@ -20,6 +20,8 @@ const RECOGNIZERS = 4;
 /** A photo of many faces, or one that has waited its turn: long enough for 8 processors to leave the cores idle. */
 const LATENCY_MS = 500;
 const CONCURRENCY = 4;
+/** Two rounds are left out. */
+const LEAST_PHOTOS = 4 * CONCURRENCY;
 /** Photos that a processor has in the time in which a replica is added. */
 const ADDED_WITHIN = 100;
 const GIVE_UP_MS = 120_000;
@@ -49,6 +51,7 @@ export const benchmark: Benchmark = {
   defaults: { images: 80, turns: 3 },
 
   async measure(say, { images, turns }) {
+    if (images < LEAST_PHOTOS) throw new Error(`--images ${images}: expected at least ${LEAST_PHOTOS}.`);
     const stack = await startPrivateStack(say);
     const recognizers = await startChild<FixedOrder, FixedReply>('fixed-recognizers-child', [String(LATENCY_MS)]);
     const db = openDatabase(stack.mysqlUrl, { connections: 4 });

@@ -81,7 +81,7 @@ async function start(name: string, env: Record<string, string>): Promise<void> {
         () => false,
       );
     },
-    60_000,
+    110_000,
   );
 }
 
@@ -140,7 +140,7 @@ describe('the image', () => {
     expect(image.environment).toMatchObject({ NODE_ENV: 'production', HOST: '0.0.0.0' });
   });
 
-  test('runs every service: a photo goes all the way', async () => {
+  test('runs every service: a photo goes all the way', { timeout: 240_000 }, async () => {
     const photos = join(folder, 'photos');
     const ports = await Promise.all([1, 2, 3, 4].map(() => chooseFreePort()));
     const [receiver, processor, recognizer, frontend] = ports.map(String) as [string, string, string, string];
@@ -170,10 +170,14 @@ describe('the image', () => {
     expect(await (await fetch(page)).text()).toContain('<div id="');
     const post = { method: 'POST', body: JSON.stringify({ path: 'a.jpg' }) };
     expect((await fetch(`${page}/image/post`, post)).status).toBe(202);
-    await waitFor('the photo to be looked at', async () => {
-      const { images } = (await (await fetch(`${page}/v1/images`)).json()) as { images: { status: string }[] };
-      return images[0]?.status === 'unknown';
-    });
+    await waitFor(
+      'the photo to be looked at',
+      async () => {
+        const { images } = (await (await fetch(`${page}/v1/images`)).json()) as { images: { status: string }[] };
+        return images[0]?.status === 'unknown';
+      },
+      60_000,
+    );
   });
 
   test.skipIf(!mayBecomeAnother)('can be changed by none of its services', async () => {

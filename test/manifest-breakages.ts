@@ -375,4 +375,19 @@ export const breakages: Breakage[] = [
       }),
     problem: /VirtualService\/receiver: \/spec additionalProperties .*retry/,
   },
+  {
+    name: 'replicas that two decide on',
+    target: 'Deployment/recognizer',
+    change: (_, __, ___, objects) =>
+      objects.push({
+        apiVersion: 'autoscaling/v2',
+        kind: 'HorizontalPodAutoscaler',
+        metadata: { name: 'recognizer' },
+        spec: {
+          scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'recognizer' },
+          maxReplicas: 4,
+        } as object,
+      }),
+    problem: /Deployment\/recognizer has a number of replicas of its own/,
+  },
 ];

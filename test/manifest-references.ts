@@ -52,7 +52,10 @@ function findProblemsOf(
     case 'ScaledObject': {
       const { scaleTargetRef } = spec as { scaleTargetRef: { kind?: string; name: string } };
       const target = `${scaleTargetRef.kind ?? 'Deployment'}/${scaleTargetRef.name}`;
-      return workloads.some(({ label }) => label === target) ? [] : [`there is no ${target}`];
+      const scaled = workloads.find(({ label }) => label === target);
+      if (scaled === undefined) return [`there is no ${target}`];
+      // Each `kubectl apply` would set it again.
+      return scaled.object.spec?.replicas === undefined ? [] : [`${target} has a number of replicas of its own`];
     }
     case 'ServiceMonitor':
     case 'PodMonitor':

@@ -46,6 +46,7 @@ const FORMS: Readonly<Record<string, Json>> = {
 const OTHER_ANSWERS: Readonly<Record<string, Record<string, Content>>> = {
   getPhoto: { 'image/*': { schema: BINARY } },
   getFaceCrop: { 'image/*': { schema: BINARY } },
+  getReferencePhoto: { 'image/*': { schema: BINARY } },
   getMetrics: { 'text/plain': { schema: TEXT } },
   streamEvents: { 'text/event-stream': { schema: TEXT } },
 };

@@ -1,4 +1,4 @@
-/** What clients that are generated from the description call each route. test/generated-client.test.ts misses none. */
+/** What clients that are generated from the description call each route. test/programs.test.ts misses none. */
 export const OPERATION_IDS: Readonly<Record<string, string>> = {
   'GET /healthz': 'getHealth',
   'GET /readyz': 'getReadiness',
@@ -17,8 +17,12 @@ export const OPERATION_IDS: Readonly<Record<string, string>> = {
   'DELETE /v1/images/:id': 'deleteImage',
   'POST /v1/images/:id/retry': 'retryImage',
   'POST /v1/images/retry': 'retryImages',
+  'POST /v1/images/name': 'nameImages',
+  'GET /v1/folders': 'listFolders',
   'GET /v1/images/:id/photo': 'getPhoto',
   'GET /v1/stats': 'getStats',
+  'GET /v1/stats/history': 'getHistory',
+  'GET /v1/system': 'getSystem',
   'GET /v1/events': 'streamEvents',
   'GET /v1/jobs': 'listJobs',
   'POST /v1/search': 'searchPhoto',
@@ -36,6 +40,7 @@ export const OPERATION_IDS: Readonly<Record<string, string>> = {
   'POST /v1/people/:id/merge': 'mergePeople',
   'POST /v1/people/:id/faces': 'enrolFaces',
   'DELETE /v1/people/:id/faces/:reference': 'removeReference',
+  'GET /v1/people/:id/faces/:reference/photo': 'getReferencePhoto',
   'POST /v1/enrolments': 'addEnrolments',
   'GET /v1/enrolments/:batch': 'getEnrolmentBatch',
   'GET /v1/enrolments/:batch/photos': 'listEnrolments',
