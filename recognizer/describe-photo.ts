@@ -18,6 +18,7 @@ import type { DescribedFace, Engine } from './engine/engine.ts';
 import { findFaces } from './find-faces.ts';
 import { PHOTO_REFUSED } from './photo-refused.ts';
 import { judgeFace } from './quality.ts';
+import { createStopwatch, type Stage } from './stages.ts';
 import type { WorkerSettings } from './worker-settings.ts';
 
 // This file runs in the worker threads of worker-pool.ts: reading, decoding and inference of one photo at a time.
@@ -42,18 +43,10 @@ export type PhotoOutcome =
   | { readonly kind: 'unchanged'; readonly contentHash: string }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string; readonly contentHash: string | null };
 
-/** How long the stages of a photo took, ms; those that it came to. */
-export interface PhotoTimes {
-  read?: number;
-  decode?: number;
-  /** The pictures of tight crops are looked at twice: of both. */
-  detect?: number;
-  describe?: number;
-}
-
 /** Errors lose their class between threads, and a worker that died throws too: so what is thrown here travels as data. */
 export type PhotoReply = (PhotoOutcome | { readonly kind: 'broken'; readonly error: unknown }) & {
-  readonly times: PhotoTimes;
+  /** As far as it came. */
+  readonly stages: readonly Stage[];
 };
 
 export interface JudgedFace extends Omit<DescribedFace, 'mirrored'> {
@@ -99,45 +92,30 @@ function readFile(source: PhotoSource): Promise<Uint8Array> | Uint8Array {
 /** @param job.begun is told when the networks are there and the photo's own time begins */
 export async function describePhoto({ begun, ...job }: PhotoJob & { begun: MessagePort }): Promise<PhotoReply> {
   let contentHash: string | null = null;
-  const times: PhotoTimes = {};
-  const observe = (stage: keyof PhotoTimes, ms: number) => {
-    times[stage] = (times[stage] ?? 0) + ms;
-  };
+  const { stages, time } = createStopwatch();
   try {
     const engine = await loadEngine();
     begun.postMessage(null);
-    const file = await measure('read', observe, async () => readFile(job));
+    const file = await time('read', () => readFile(job));
     contentHash = createHash('sha256').update(file).digest('hex');
-    if (contentHash === job.knownHash) return { kind: 'unchanged', contentHash, times };
+    if (contentHash === job.knownHash) return { kind: 'unchanged', contentHash, stages };
     if (job.refusedHashes?.includes(contentHash)) {
       throw new PermanentError(PHOTO_REFUSED, 'The photo is of somebody who was erased, or was taken from its person.');
     }
-    const { picture, width, height } = await measure('decode', observe, () => decodePhoto(file, settings));
+    const { picture, width, height } = await time('decode', () => decodePhoto(file, settings));
     const models = (job.models ?? [DEFAULT_MODEL]).map(expectModel);
     const mirrored = models.some((model) => model.mirrored);
-    const found = await findFaces(engine, picture, { ...settings, mirrored, observe });
-    const faces = found.map(({ mirrored, ...face }) => {
+    const found = await findFaces(engine, picture, { ...settings, mirrored, time });
+    const describe = ({ mirrored, ...face }: DescribedFace): JudgedFace => {
       const descriptors = models.map((model) => describeBy(model, { ...face, ...(mirrored && { mirrored }) }));
       const descriptor = descriptors[0] ?? face.descriptor;
       return { ...face, descriptor, descriptors, quality: judgeFace(face, picture, width / picture.width) };
-    });
-    return { kind: 'described', photo: { faces, width, height, contentHash }, times };
+    };
+    const faces = await time('judge', () => found.map(describe));
+    return { kind: 'described', photo: { faces, width, height, contentHash }, stages };
   } catch (error) {
-    if (!(error instanceof PermanentError)) return { kind: 'broken', error, times };
-    return { kind: 'refused', code: error.code, message: error.message, contentHash, times };
-  }
-}
-
-async function measure<Result>(
-  stage: keyof PhotoTimes,
-  observe: (stage: keyof PhotoTimes, ms: number) => void,
-  work: () => Promise<Result>,
-): Promise<Result> {
-  const startedAt = performance.now();
-  try {
-    return await work();
-  } finally {
-    observe(stage, performance.now() - startedAt);
+    if (!(error instanceof PermanentError)) return { kind: 'broken', error, stages };
+    return { kind: 'refused', code: error.code, message: error.message, contentHash, stages };
   }
 }
 

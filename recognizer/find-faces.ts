@@ -1,5 +1,6 @@
-import type { BoundingBox, DescribedFace, Engine, Picture } from './engine/engine.ts';
+import type { BoundingBox, DescribedFace, DescribeOptions, Engine, Picture } from './engine/engine.ts';
 import { padPicture, unpadBox, unpadPoints } from './pad-picture.ts';
+import { untimed } from './stages.ts';
 
 /** How near to the border, as a ratio, a box counts as cut by it. */
 const BORDER = 0.02;
@@ -8,10 +9,8 @@ const FRAME_FILLING_AREA = 0.25;
 /** Boxes that overlap more than this (intersection over union) are the same face. */
 const SAME_FACE_OVERLAP = 0.3;
 
-export interface FindOptions {
+export interface FindOptions extends DescribeOptions {
   readonly minFacePixels?: number;
-  readonly mirrored?: boolean;
-  readonly observe?: (stage: 'detect' | 'describe', ms: number) => void;
 }
 
 /**
@@ -22,32 +21,16 @@ export interface FindOptions {
  * looked at again. On 24 tight crops (docs/adr/0005) that names 22 people instead of 2, and costs ordinary photos nothing.
  *
  * @param options.mirrored whether the mirror image of each face is described as well
- * @param options.observe told how long finding and describing took, ms; twice, where the picture is looked at again
+ * @param options.time is told of the engine's stages
  * @param options.minFacePixels faces are left out whose box is smaller on its shorter side, in pixels of `picture`
  */
 export async function findFaces(
   engine: Engine,
   picture: Picture,
-  { minFacePixels = 0, mirrored = false, observe }: FindOptions = {},
+  { minFacePixels = 0, mirrored = false, time = untimed }: FindOptions = {},
 ): Promise<readonly DescribedFace[]> {
-  const faces = await findFacesOfAnySize(timed(engine, observe), picture, { mirrored });
+  const faces = await findFacesOfAnySize(engine, picture, { mirrored, time });
   return faces.filter(({ box }) => shorterSideOf(box, picture) >= minFacePixels);
-}
-
-function timed({ describeFaces }: Engine, observe: FindOptions['observe']): Pick<Engine, 'describeFaces'> {
-  return {
-    async describeFaces(picture, options) {
-      const startedAt = performance.now();
-      let detectedAt = startedAt;
-      const onDetected = () => {
-        detectedAt = performance.now();
-      };
-      const faces = await describeFaces(picture, { ...options, onDetected });
-      observe?.('detect', detectedAt - startedAt);
-      observe?.('describe', performance.now() - detectedAt);
-      return faces;
-    },
-  };
 }
 
 /** Pixels of the picture. */
@@ -56,9 +39,9 @@ function shorterSideOf(box: BoundingBox, { width, height }: Picture): number {
 }
 
 async function findFacesOfAnySize(
-  engine: Pick<Engine, 'describeFaces'>,
+  engine: Engine,
   picture: Picture,
-  options: { mirrored: boolean },
+  options: DescribeOptions,
 ): Promise<readonly DescribedFace[]> {
   const seen = await engine.describeFaces(picture, options);
   const tight = seen.filter(({ box }) => isCutByFrame(box));

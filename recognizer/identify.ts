@@ -38,9 +38,9 @@ export async function identify(
   const photo = await lookAtPhoto({ ...options, models: [options.model] }, request, signal);
   // Before the decision: it must not claim to know what changes after it.
   const galleryRevision = revisionOf(options);
-  const startedAt = performance.now();
+  const searchedAt = performance.now();
   const decided = nameFaces(options, photo.faces.map(toProbe));
-  options.observe?.('search', performance.now() - startedAt);
+  options.observe?.('search', performance.now() - searchedAt);
   return {
     imageName: nearestImage(decided) ?? NOT_FOUND,
     recognition: {

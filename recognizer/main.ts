@@ -56,7 +56,7 @@ await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
     port: config.RECOGNIZER_PORT,
     maxImageBytes: config.MAX_IMAGE_BYTES,
     tls: await keepTls('GRPC', config, { side: 'server', log, signal }),
-    observe: measureCalls(metrics),
+    interceptors: [measureCalls(metrics)],
     log,
   });
   onClose('server', () => server.close());

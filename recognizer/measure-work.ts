@@ -1,22 +1,24 @@
+import { ServerInterceptingCall, type ServerInterceptor, status } from '@grpc/grpc-js';
 import { Histogram } from 'prom-client';
 import { createCounterOf, createGaugeOf, type Metrics } from '../lib/metrics.ts';
-import type { PhotoTimes } from './describe-photo.ts';
+import type { Stage, StageName } from './stages.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
 /** Where the time of one photo goes. */
-export type PhotoStage = 'wait' | keyof PhotoTimes | 'search';
+export type PhotoStage = 'wait' | StageName | 'search';
 
 /** Told how long a stage of one photo took, ms. */
 export type ObserveStage = (stage: PhotoStage, ms: number) => void;
 
 /** Seconds. */
 const BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+const SERVICE = '/facerecog.Identify/';
 
 /** Measures the stages of every photo, known ones included. */
 export function measureStages(metrics: Metrics): ObserveStage {
   const stages = new Histogram({
     name: 'faceflow_recognizer_stage_duration_seconds',
-    help: 'Of one photo: wait (for a worker), read (the file), decode, detect, describe (landmarks and descriptors of all faces), search (in the gallery).',
+    help: 'Of one photo: wait (for a worker), read (the file), decode, detect, landmarks, embed (descriptors), judge (quality), search (in the gallery).',
     labelNames: ['stage'],
     buckets: BUCKETS,
     registers: [metrics],
@@ -24,8 +26,15 @@ export function measureStages(metrics: Metrics): ObserveStage {
   return (stage, ms) => stages.observe({ stage }, ms / 1_000);
 }
 
-/** Measures every call. @returns is told the method, the gRPC status by its name, and how long it took, ms */
-export function measureCalls(metrics: Metrics): (method: string, status: string, ms: number) => void {
+/** What a worker has measured of one photo: a stage that came twice is one. */
+export function observePhoto(observe: ObserveStage, stages: readonly Stage[]): void {
+  const sums = new Map<StageName, number>();
+  for (const { name, ms } of stages) sums.set(name, (sums.get(name) ?? 0) + ms);
+  for (const [name, ms] of sums) observe(name, ms);
+}
+
+/** Measures every call of facerecog.Identify from its first byte to its status. */
+export function measureCalls(metrics: Metrics): ServerInterceptor {
   const duration = new Histogram({
     name: 'faceflow_grpc_call_duration_seconds',
     help: 'Calls by method and gRPC status (RESOURCE_EXHAUSTED: there was no room), waiting included; `_count` counts them.',
@@ -33,7 +42,17 @@ export function measureCalls(metrics: Metrics): (method: string, status: string,
     buckets: BUCKETS,
     registers: [metrics],
   });
-  return (method, status, ms) => duration.observe({ method, status }, ms / 1_000);
+  return ({ path }, call) => {
+    if (!path.startsWith(SERVICE)) return new ServerInterceptingCall(call);
+    const method = path.slice(SERVICE.length);
+    const startedAt = performance.now();
+    return new ServerInterceptingCall(call, {
+      sendStatus(given, next) {
+        duration.observe({ method, status: status[given.code] }, (performance.now() - startedAt) / 1_000);
+        next(given);
+      },
+    });
+  };
 }
 
 /** Tells how busy the worker threads are. */

@@ -1,7 +1,13 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Server, type ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js';
+import {
+  Server,
+  type ServerCredentials,
+  type ServerInterceptor,
+  type ServerUnaryCall,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
@@ -53,8 +59,8 @@ export interface ServerOptions {
   readonly maxImageBytes: number;
   /** Null, or absent: without TLS. */
   readonly tls?: KeptTls | null;
-  /** Told of each call: the method, the name of its gRPC status, and how long it took, ms. */
-  readonly observe?: (method: string, status: string, ms: number) => void;
+  /** Sees every call as it comes and goes. */
+  readonly interceptors?: ServerInterceptor[];
   readonly log: Log;
 }
 
@@ -70,10 +76,11 @@ export interface RecognizerServer {
 
 /** Serves facerecog.Identify, facerecog.HealthCheck, grpc.health.v1 and reflection; until it is ready, only the latter three. */
 export async function serveRecognizer(options: ServerOptions): Promise<RecognizerServer> {
-  const { host, port, maxImageBytes, tls = null, observe, log } = options;
+  const { host, port, maxImageBytes, tls = null, interceptors = [], log } = options;
   const server = new Server({
     ...CHANNEL_OPTIONS,
     'grpc.max_receive_message_length': maxImageBytes + ROOM_BYTES,
+    interceptors,
   });
   const health = new HealthImplementation();
   const setHealth = (to: 'SERVING' | 'NOT_SERVING') => {
@@ -86,29 +93,22 @@ export async function serveRecognizer(options: ServerOptions): Promise<Recognize
 
   const serve =
     <Request, Response>(
-      method: string,
       choose: (ready: RecognizerCalls) => (request: Request, signal: AbortSignal) => Promise<Response>,
     ) =>
     async (call: ServerUnaryCall<Request, Response>, answer: sendUnaryData<Response>) => {
-      const startedAt = performance.now();
-      const end = (code: status) => observe?.(method, status[code], performance.now() - startedAt);
       try {
         if (calls === null) throw new NotReadyError();
         const work = runCall(call, choose(calls));
         inHand.add(work);
-        const response = await work.finally(() => inHand.delete(work));
-        end(status.OK);
-        answer(null, response);
+        answer(null, await work.finally(() => inHand.delete(work)));
       } catch (error) {
-        const refusal = toServiceError(error, log);
-        end(refusal.code ?? status.UNKNOWN);
-        answer(refusal);
+        answer(toServiceError(error, log));
       }
     };
   server.addService(IdentifyService, {
-    identify: serve('Identify', (ready) => logged(ready.identify, log)),
-    match: serve('Match', (ready) => ready.match),
-    describe: serve('Describe', (ready) => ready.describe),
+    identify: serve((ready) => logged(ready.identify, log)),
+    match: serve((ready) => ready.match),
+    describe: serve((ready) => ready.describe),
   } satisfies IdentifyServer);
   server.addService(HealthCheckService, {
     healthCheck: (_call, answer) => answer(null, { ready }),

@@ -4,8 +4,8 @@ import { Piscina } from 'piscina';
 import { PermanentError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { createWaitingLine } from '../lib/waiting-line.ts';
-import type { DescribedPhoto, PhotoJob, PhotoOutcome, PhotoReply, PhotoTimes } from './describe-photo.ts';
-import type { ObserveStage } from './measure-work.ts';
+import type { DescribedPhoto, PhotoJob, PhotoOutcome, PhotoReply } from './describe-photo.ts';
+import { type ObserveStage, observePhoto } from './measure-work.ts';
 import type { WorkerSettings } from './worker-settings.ts';
 
 /** The worker that looked at a photo died of it, or of something else, or hung; another has taken its place. */
@@ -43,7 +43,7 @@ export function openWorkerPool(options: {
   observe?: ObserveStage;
   log: Log;
 }): WorkerPool {
-  const { workers, settings, observe, log } = options;
+  const { workers, settings, observe = () => {}, log } = options;
   let busy = 0;
   let replaced = 0;
   const pool = new Piscina({
@@ -79,11 +79,11 @@ export function openWorkerPool(options: {
     async describe(job, { signal, evenIfFull } = {}) {
       const cameAt = performance.now();
       const leave = await line.enter({ ...(signal && { signal }), ...(evenIfFull && { evenIfFull }) });
-      observe?.('wait', performance.now() - cameAt);
+      observe('wait', performance.now() - cameAt);
       busy += 1;
       try {
-        const reply = await runOn(pool, job, settings.maxMs);
-        if (observe) for (const stage of stagesOf(reply.times)) observe(stage, reply.times[stage] ?? 0);
+        const { stages, ...reply } = await runOn(pool, job, settings.maxMs);
+        observePhoto(observe, stages);
         if (reply.kind === 'broken') throw reply.error;
         return reply;
       } catch (error) {
@@ -98,8 +98,6 @@ export function openWorkerPool(options: {
     close: () => pool.destroy(),
   };
 }
-
-const stagesOf = (times: PhotoTimes) => Object.keys(times) as (keyof PhotoTimes)[];
 
 /** Aborting a job that runs ends its thread, whatever that is doing, and Piscina starts another. */
 async function runOn(pool: Piscina, job: PhotoJob, maxMs: number): Promise<PhotoReply> {

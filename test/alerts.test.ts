@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,9 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { generateFiles } from '../deploy/monitoring/generate.ts';
 import { ALERT_CASES, type AlertCase, type Series } from './alert-cases.ts';
-
 import { findPrometheus } from './prometheus.ts';
-import { findKustomize } from './render-manifests.ts';
 
 interface Rule {
   readonly alert: string;
@@ -90,60 +88,34 @@ function describeTest({ alert, at, labels }: AlertCase, series: Series, fires: b
   };
 }
 
-const kustomize = findKustomize();
-if (kustomize === undefined) test.skip('the component is NOT checked: install kustomize or kubectl');
+// That they render, in every overlay, is seen by test/deploy.test.ts.
+describe('for the Prometheus operator', () => {
+  const monitor = parse(read('deploy/k8s/components/monitoring/pod-monitor.yaml'), { merge: true });
 
-describe.skipIf(kustomize === undefined)('deploy/k8s/components/monitoring', () => {
-  interface Monitored {
-    kind: string;
-    metadata: { name: string; labels?: Record<string, string> };
-    data?: Record<string, string>;
-    spec?: {
-      groups?: unknown;
-      selector?: { matchExpressions: { values: string[] }[] };
-      podMetricsEndpoints?: { port: string }[];
-      template?: { spec: { containers: { ports: { name: string }[] }[] } };
-    };
-  }
-  let component: Monitored[];
-  const render = (path: string) => {
-    const [program = '', ...args] = kustomize ?? [];
-    const rendered = execFileSync(program, [...args, path], { cwd: pathOf(''), encoding: 'utf8' });
-    return parseAllDocuments(rendered).map((document) => document.toJS() as Monitored);
-  };
-  const find = (kind: string) => component.find((object) => object.kind === kind);
-
-  beforeAll(() => {
-    component = render('deploy/k8s/components/monitoring');
-  });
-
-  test('holds the alerts, as the operator takes them', () => {
-    const rule = find('PrometheusRule');
-    expect(rule?.spec?.groups).toEqual(groups);
+  test('the alerts are the same, in the form that it takes', () => {
+    const rule = parse(read('deploy/monitoring/prometheus-rule.yaml'));
+    expect(rule.spec.groups).toEqual(groups);
     // Throws what the schema has against it.
-    new PrometheusRule(rule as ConstructorParameters<typeof PrometheusRule>[0]).validate();
+    new PrometheusRule(rule).validate();
     expect(() => new PrometheusRule({ spec: { groups: [{ rules: [] }] } } as never).validate()).toThrow();
   });
 
-  test('scrapes every service at a port that it has', () => {
-    const monitor = find('PodMonitor');
-    new PodMonitor(monitor as ConstructorParameters<typeof PodMonitor>[0]).validate();
+  test('every service is scraped, at a port that it has', () => {
+    new PodMonitor(monitor).validate();
     const services = ['receiver', 'processor', 'recognizer', 'frontend'];
-    expect(monitor?.spec?.selector?.matchExpressions[0]?.values).toEqual(services);
-    const ports = monitor?.spec?.podMetricsEndpoints?.map(({ port }) => port) ?? [];
-    const deployments = render('deploy/k8s/base').filter(({ kind }) => kind === 'Deployment');
+    expect(monitor.spec.selector.matchExpressions[0].values).toEqual(services);
+    const endpoints: { port: string; relabelings: unknown[] }[] = monitor.spec.podMetricsEndpoints;
+    expect(endpoints.map(({ relabelings }) => relabelings.length)).toEqual([2, 2, 2]);
     for (const name of services) {
-      const own = deployments.find(({ metadata }) => metadata.name === name)?.spec?.template?.spec.containers[0]?.ports;
-      expect(
-        own?.filter((port) => ports.includes(port.name)),
-        name,
-      ).toHaveLength(1);
+      const objects = parseAllDocuments(read(`deploy/k8s/base/${name}.yaml`)).map((document) => document.toJS());
+      const { ports } = objects.find(({ kind }) => kind === 'Deployment').spec.template.spec.containers[0];
+      const scraped = endpoints.filter(({ port }) => ports.some((own: { name: string }) => own.name === port));
+      expect(scraped, name).toHaveLength(1);
     }
   });
 
-  test('brings the dashboard, for the side-car of Grafana', () => {
-    const map = find('ConfigMap');
-    expect(map?.metadata).toMatchObject({ name: 'faceflow-dashboard', labels: { grafana_dashboard: '1' } });
-    expect(map?.data?.['dashboard.json']).toBe(read('deploy/monitoring/dashboard.json'));
+  test("the dashboard is in a ConfigMap that Grafana's side-car takes", () => {
+    const [generator] = parse(read('deploy/monitoring/kustomization.yaml')).configMapGenerator;
+    expect(generator).toMatchObject({ files: ['dashboard.json'], options: { labels: { grafana_dashboard: '1' } } });
   });
 });

@@ -146,7 +146,7 @@ describe.skipIf('skip' in programs)('a system that Prometheus watches', () => {
       await becomes(`faceflow_stage_duration_seconds_count{stage="${stage}"}`, 4);
     }
     // Three photos, and the known one before them.
-    for (const stage of ['decode', 'detect', 'describe']) {
+    for (const stage of ['decode', 'detect', 'landmarks', 'embed']) {
       await becomes(`faceflow_recognizer_stage_duration_seconds_count{stage="${stage}"}`, 4);
     }
     await becomes('faceflow_recognizer_stage_duration_seconds_count{stage="search"}', 3);

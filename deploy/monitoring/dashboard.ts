@@ -84,7 +84,7 @@ const STAGES: RowSpec = {
       ...{
         title: 'Recognizer: stages (p95)',
         unit: 's',
-        description: 'describe: landmarks and descriptors of all faces.',
+        description: 'embed: the descriptors of all faces.',
       },
       series: { '{{stage}}': quantile(0.95, 'faceflow_recognizer_stage_duration_seconds', 'stage') },
     },
@@ -140,13 +140,14 @@ const TROUBLE: RowSpec = {
       ...{
         title: 'Tried again',
         unit: 'ops',
-        description: 'Handed back, handed out again, put back by schedule, swept.',
+        description: 'Handed back, handed out again, put back by schedule, swept; webhooks that failed.',
       },
       series: {
         'handed back': `sum(rate(faceflow_handed_back_total{${NS}}${RATE}))`,
         'handed out again': `sum(rate(faceflow_deliveries_total{${NS},delivery="again"}${RATE}))`,
         'by schedule': `sum(rate(faceflow_scheduled_retries_total{${NS}}${RATE}))`,
         'swept: {{what}}': `sum by (what) (rate(faceflow_swept_total{${NS}}${RATE}))`,
+        'webhooks: {{result}}': `sum by (result) (rate(faceflow_webhook_attempts_total{${NS},result!="delivered"}${RATE}))`,
       },
     },
     {
