@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { Log } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
+import { traceRequests } from '../lib/trace-requests.ts';
 import { forwardToReceiver, isForwarded } from './forward-to-receiver.ts';
 import { setSecurityHeaders } from './security-headers.ts';
 import { findPageFolder, servePage } from './serve-page.ts';
@@ -31,6 +32,7 @@ export async function buildApp(options: {
     forceCloseConnections: 'idle',
     return503OnClosing: false,
   });
+  traceRequests(app);
   endStreamsOnClose(app);
   app.addHook('onSend', async (request, reply) => {
     if (options.stopping.aborted) reply.header('connection', 'close');

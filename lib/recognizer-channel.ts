@@ -1,7 +1,8 @@
-import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { type Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { integer, text } from './env.ts';
 import { PermanentError, PhotoUnreachableError } from './errors.ts';
 import { tlsKeys } from './tls-files.ts';
+import { traceCall } from './trace-calls.ts';
 
 /** The keys of everyone who calls the recognizer. */
 export const recognizerKeys = {
@@ -64,22 +65,25 @@ type UnaryCall<Request, Response> = (
  * Calls a method of a generated client, once.
  *
  * @param call bound to its client
+ * @param options.method as in its path, e.g. `facerecog.Identify/Match`
  * @param options.signal cancels the call, here and at the recognizer
  * @throws ServiceError
  */
 export function callRecognizer<Request, Response>(
   call: UnaryCall<Request, Response>,
   request: Request,
-  { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal },
+  { method, timeoutMs, signal }: { method: string; timeoutMs: number; signal?: AbortSignal },
 ): Promise<Response> {
-  return new Promise((resolve, reject) => {
-    const cancel = () => pending.cancel();
-    const pending = call(request, new Metadata(), { deadline: Date.now() + timeoutMs }, (error, response) => {
-      signal?.removeEventListener('abort', cancel);
-      if (error) reject(error);
-      else resolve(response);
+  const send = (metadata: Metadata) =>
+    new Promise<Response>((resolve, reject) => {
+      const cancel = () => pending.cancel();
+      const pending = call(request, metadata, { deadline: Date.now() + timeoutMs }, (error, response) => {
+        signal?.removeEventListener('abort', cancel);
+        if (error) reject(error);
+        else resolve(response);
+      });
+      signal?.addEventListener('abort', cancel);
+      if (signal?.aborted) cancel();
     });
-    signal?.addEventListener('abort', cancel);
-    if (signal?.aborted) cancel();
-  });
+  return traceCall(method, send);
 }

@@ -6,6 +6,7 @@ import { claimJobs, LeadershipLost, writeAsLeader } from './jobs.ts';
 import { holdLeadership, type Leadership } from './leader.ts';
 import type { Log } from './log.ts';
 import type { NatsAccess } from './nats-access.ts';
+import { underNewId } from './spans.ts';
 
 /** The environment keys of every service that runs jobs. */
 export const jobKeys = {
@@ -77,7 +78,7 @@ async function leadJobs({ fence, signal }: Leadership, { jobs, db, log }: RunJob
       log: log.child({ job: job.name }),
       write: (work) => writeAsLeader(db, { job: job.name, fence }, work),
     };
-    return repeat(`the job ${job.name}`, { until, giveUp, log }, () => job.run(context));
+    return repeat(`the job ${job.name}`, { until, giveUp, log }, () => underNewId(() => job.run(context)));
   });
   await Promise.all(running);
 }

@@ -13,6 +13,7 @@ import { openPeople } from '../lib/people.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { runJobs } from '../lib/run-jobs.ts';
 import { keepTls } from '../lib/tls-files.ts';
+import { startTracing } from '../lib/tracing.ts';
 import { loadConfig } from './config.ts';
 import { enrolPhoto } from './enrol-photo.ts';
 import { createClusterJob } from './jobs/cluster-faces.ts';
@@ -23,12 +24,15 @@ import { createRematchJob } from './jobs/rematch.ts';
 import { processImage } from './process-image.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
 import { reportBreaker } from './report-breaker.ts';
+import { traceLease } from './trace-lease.ts';
 import { startWorker } from './worker.ts';
 
 const config = loadOrExit(() => loadConfig(process.env));
 const log = createLog('processor', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
 
 await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClose, signal }) => {
+  const tracing = await startTracing('processor', config, log);
+  onClose('tracing', () => tracing.close());
   const db = openDatabase(config.MYSQL_URL, { tls: await keepTls('MYSQL', config, { log, signal }) });
   onClose('database', () => db.close());
   const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer, NATS_REPLICAS: replicas } = config;
@@ -66,7 +70,8 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     queue,
     admit: recognizer.breaker.admit,
     pingDatabase: db.ping,
-    process: (lease) => (lease.kind === 'enrol' ? enrolPhoto(lease, options) : processImage(lease, options)),
+    process: (lease) =>
+      traceLease(lease, () => (lease.kind === 'enrol' ? enrolPhoto(lease, options) : processImage(lease, options))),
     concurrency: config.PROCESSOR_CONCURRENCY,
     log,
   });

@@ -93,13 +93,14 @@ export function openRecognizerClient(options: ClientOptions): RecognizerClient {
   const credentials = openChannelCredentials(options.tls ?? null);
   const identifier = new IdentifyClient(address, credentials, CHANNEL_OPTIONS);
   const health = new HealthCheckClient(address, credentials, CHANNEL_OPTIONS);
+  const given = (method: string) => ({ method: `facerecog.Identify/${method}`, timeoutMs });
   const identify = (imagePath: string): Promise<IdentifyResponse> =>
-    callRecognizer(identifier.identify.bind(identifier), { imagePath, image: Buffer.alloc(0) }, { timeoutMs });
+    callRecognizer(identifier.identify.bind(identifier), { imagePath, image: Buffer.alloc(0) }, given('Identify'));
   const match = (request: MatchRequest): Promise<MatchResponse> =>
-    callRecognizer(identifier.match.bind(identifier), request, { timeoutMs });
+    callRecognizer(identifier.match.bind(identifier), request, given('Match'));
 
   const describe = (request: DescribeRequest): Promise<DescribeResponse> =>
-    callRecognizer(identifier.describe.bind(identifier), request, { timeoutMs });
+    callRecognizer(identifier.describe.bind(identifier), request, given('Describe'));
 
   const breaker = openBreaker({
     isFault: (error) =>

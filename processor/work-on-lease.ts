@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../lib/errors.ts';
 import type { Lease } from '../lib/image-queue.ts';
 import type { Log } from '../lib/log.ts';
+import { describeSpan, failActiveSpan } from '../lib/spans.ts';
+import { OUR_ATTRIBUTES } from '../lib/trace-names.ts';
 import type { IdentifyResponse } from '../proto/face.ts';
 import { RecognizerUnavailable } from './circuit-breaker.ts';
 import { RecognizerBusy, type RecognizerClient } from './recognizer-client.ts';
@@ -14,6 +16,9 @@ export interface LeaseOptions {
   readonly signal: AbortSignal;
 }
 
+/** For the log: how it ended, and why. */
+export type WorkDone = { readonly status: string; readonly reason?: string };
+
 /**
  * Does `work` under a lease: returns = done, the queue may forget it; throws = it is handed back with a growing delay.
  *
@@ -25,7 +30,7 @@ export async function workOnLease(
   lease: Lease,
   what: Record<string, number>,
   options: LeaseOptions,
-  work: () => Promise<Record<string, unknown> | null>,
+  work: () => Promise<WorkDone | null>,
 ): Promise<boolean> {
   const { log } = options;
   const extending = setInterval(() => lease.extend(), options.extendEveryMs);
@@ -33,7 +38,10 @@ export async function workOnLease(
   try {
     const done = await work();
     if (done === null) log.debug(what, 'nothing to do: deleted, or done already');
-    else log.info({ ...what, ms: Math.round(performance.now() - startedAt), ...done }, 'done');
+    else {
+      describeSpan({ [OUR_ATTRIBUTES.outcome]: done.status, [OUR_ATTRIBUTES.reason]: done.reason });
+      log.info({ ...what, ms: Math.round(performance.now() - startedAt), ...done }, 'done');
+    }
     lease.done();
     return true;
   } catch (error) {
@@ -42,6 +50,7 @@ export async function workOnLease(
       lease.retryIn(0);
       return false;
     }
+    failActiveSpan(error);
     const delayMs = retryDelay(lease.deliveries);
     log.warn({ err: error, ...what, try: lease.deliveries, delayMs }, `trying again later: ${messageOf(error)}`);
     lease.retryIn(delayMs);

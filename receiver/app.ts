@@ -20,6 +20,7 @@ import type { Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import type { PhotoSources } from '../lib/photo-sources.ts';
+import { traceRequests } from '../lib/trace-requests.ts';
 import { guardRoutes } from './access/guard.ts';
 import type { AccessControl } from './access/open-access.ts';
 import { accessOf } from './access/route-roles.ts';
@@ -100,6 +101,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
+  traceRequests(app);
   answerErrors(app);
   knowCallers(app);
   tellRequestIds(app);

@@ -18,6 +18,7 @@ import type { DescribedFace, Engine } from './engine/engine.ts';
 import { findFaces } from './find-faces.ts';
 import { PHOTO_REFUSED } from './photo-refused.ts';
 import { judgeFace } from './quality.ts';
+import { createStopwatch, type Stage } from './stages.ts';
 import type { WorkerSettings } from './worker-settings.ts';
 
 // This file runs in the worker threads of worker-pool.ts: reading, decoding and inference of one photo at a time.
@@ -43,7 +44,10 @@ export type PhotoOutcome =
   | { readonly kind: 'refused'; readonly code: string; readonly message: string; readonly contentHash: string | null };
 
 /** Errors lose their class between threads, and a worker that died throws too: so what is thrown here travels as data. */
-export type PhotoReply = PhotoOutcome | { readonly kind: 'broken'; readonly error: unknown };
+export type PhotoReply = (PhotoOutcome | { readonly kind: 'broken'; readonly error: unknown }) & {
+  /** As far as it came. */
+  readonly stages: readonly Stage[];
+};
 
 export interface JudgedFace extends Omit<DescribedFace, 'mirrored'> {
   readonly quality: FaceQuality;
@@ -88,28 +92,30 @@ function readFile(source: PhotoSource): Promise<Uint8Array> | Uint8Array {
 /** @param job.begun is told when the networks are there and the photo's own time begins */
 export async function describePhoto({ begun, ...job }: PhotoJob & { begun: MessagePort }): Promise<PhotoReply> {
   let contentHash: string | null = null;
+  const { stages, time } = createStopwatch();
   try {
     const engine = await loadEngine();
     begun.postMessage(null);
-    const file = await readFile(job);
+    const file = await time('read', () => readFile(job));
     contentHash = createHash('sha256').update(file).digest('hex');
-    if (contentHash === job.knownHash) return { kind: 'unchanged', contentHash };
+    if (contentHash === job.knownHash) return { kind: 'unchanged', contentHash, stages };
     if (job.refusedHashes?.includes(contentHash)) {
       throw new PermanentError(PHOTO_REFUSED, 'The photo is of somebody who was erased, or was taken from its person.');
     }
-    const { picture, width, height } = await decodePhoto(file, settings);
+    const { picture, width, height } = await time('decode', () => decodePhoto(file, settings));
     const models = (job.models ?? [DEFAULT_MODEL]).map(expectModel);
     const mirrored = models.some((model) => model.mirrored);
-    const found = await findFaces(engine, picture, { ...settings, mirrored });
-    const faces = found.map(({ mirrored, ...face }) => {
+    const found = await findFaces(engine, picture, { ...settings, mirrored, time });
+    const describe = ({ mirrored, ...face }: DescribedFace): JudgedFace => {
       const descriptors = models.map((model) => describeBy(model, { ...face, ...(mirrored && { mirrored }) }));
       const descriptor = descriptors[0] ?? face.descriptor;
       return { ...face, descriptor, descriptors, quality: judgeFace(face, picture, width / picture.width) };
-    });
-    return { kind: 'described', photo: { faces, width, height, contentHash } };
+    };
+    const faces = await time('judge', () => found.map(describe));
+    return { kind: 'described', photo: { faces, width, height, contentHash }, stages };
   } catch (error) {
-    if (!(error instanceof PermanentError)) return { kind: 'broken', error };
-    return { kind: 'refused', code: error.code, message: error.message, contentHash };
+    if (!(error instanceof PermanentError)) return { kind: 'broken', error, stages };
+    return { kind: 'refused', code: error.code, message: error.message, contentHash, stages };
   }
 }
 

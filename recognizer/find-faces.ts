@@ -1,5 +1,6 @@
-import type { BoundingBox, DescribedFace, Engine, Picture } from './engine/engine.ts';
+import type { BoundingBox, DescribedFace, DescribeOptions, Engine, Picture } from './engine/engine.ts';
 import { padPicture, unpadBox, unpadPoints } from './pad-picture.ts';
+import { untimed } from './stages.ts';
 
 /** How near to the border, as a ratio, a box counts as cut by it. */
 const BORDER = 0.02;
@@ -7,6 +8,10 @@ const BORDER = 0.02;
 const FRAME_FILLING_AREA = 0.25;
 /** Boxes that overlap more than this (intersection over union) are the same face. */
 const SAME_FACE_OVERLAP = 0.3;
+
+export interface FindOptions extends DescribeOptions {
+  readonly minFacePixels?: number;
+}
 
 /**
  * Every face of a picture, largest first.
@@ -16,14 +21,15 @@ const SAME_FACE_OVERLAP = 0.3;
  * looked at again. On 24 tight crops (docs/adr/0005) that names 22 people instead of 2, and costs ordinary photos nothing.
  *
  * @param options.mirrored whether the mirror image of each face is described as well
+ * @param options.time is told of the engine's stages
  * @param options.minFacePixels faces are left out whose box is smaller on its shorter side, in pixels of `picture`
  */
 export async function findFaces(
   engine: Engine,
   picture: Picture,
-  { minFacePixels = 0, mirrored = false } = {},
+  { minFacePixels = 0, mirrored = false, time = untimed }: FindOptions = {},
 ): Promise<readonly DescribedFace[]> {
-  const faces = await findFacesOfAnySize(engine, picture, { mirrored });
+  const faces = await findFacesOfAnySize(engine, picture, { mirrored, time });
   return faces.filter(({ box }) => shorterSideOf(box, picture) >= minFacePixels);
 }
 
@@ -35,7 +41,7 @@ function shorterSideOf(box: BoundingBox, { width, height }: Picture): number {
 async function findFacesOfAnySize(
   engine: Engine,
   picture: Picture,
-  options: { mirrored: boolean },
+  options: DescribeOptions,
 ): Promise<readonly DescribedFace[]> {
   const seen = await engine.describeFaces(picture, options);
   const tight = seen.filter(({ box }) => isCutByFrame(box));

@@ -1,3 +1,5 @@
+import type { TimeStage } from '../stages.ts';
+
 /** A decoded picture: 8-bit sRGB, three channels interleaved, rows top to bottom, EXIF rotation applied. */
 export interface Picture {
   /** `width * height * 3` bytes. */
@@ -46,6 +48,11 @@ export interface EngineOptions {
   readonly minConfidence?: number;
 }
 
+export interface DescribeOptions {
+  readonly mirrored?: boolean;
+  readonly time?: TimeStage;
+}
+
 /** Finds and describes faces. Knows nothing of people, files, queues or databases. */
 export interface Engine {
   /** Names the descriptor space, e.g. `face-api-1`. Descriptors of different models must never be compared. */
@@ -56,6 +63,7 @@ export interface Engine {
    * Every face of the picture, largest first; empty when there is none.
    *
    * @param options.mirrored also describes the mirror image of each: one more run of the descriptor's network
+   * @param options.time is told of the stages `detect`, `landmarks` and `embed`, as far as the engine has them apart
    */
-  describeFaces(picture: Picture, options?: { mirrored?: boolean }): Promise<DescribedFace[]>;
+  describeFaces(picture: Picture, options?: DescribeOptions): Promise<DescribedFace[]>;
 }

@@ -1,3 +1,4 @@
+import { untimed } from '../stages.ts';
 import { areaOf, clipBox, toRatios } from './boxes.ts';
 import {
   type BoundingBox,
@@ -60,16 +61,17 @@ export async function createOnnxEngine(options: EngineOptions = {}): Promise<Eng
     model: MODEL,
     backend: 'onnx',
 
-    async describeFaces(picture, { mirrored = false } = {}) {
-      const sightings = (await detectFaces(picture)).flatMap((detection) => sight(detection, picture));
-      const aligned = await findAligned(picture, sightings);
+    async describeFaces(picture, { mirrored = false, time = untimed } = {}) {
+      const detections = await time('detect', () => detectFaces(picture));
+      const sightings = detections.flatMap((detection) => sight(detection, picture));
+      const aligned = await time('landmarks', () => findAligned(picture, sightings));
       const describable = sightings.flatMap((sighting, index) => {
         const { region = null, landmarks } = aligned[index] ?? {};
         return region && landmarks ? [{ ...sighting, region, landmarks }] : [];
       });
       const regions = describable.map(({ region }) => region);
       const describe = (format: InputFormat) =>
-        runOnRegions(descriptorNet, picture, regions, { format, output: 'descriptors' });
+        time('embed', () => runOnRegions(descriptorNet, picture, regions, { format, output: 'descriptors' }));
       const descriptors = await describe(DESCRIPTOR_INPUT);
       const reflections = mirrored ? await describe(MIRRORED_INPUT) : [];
       const faces = describable.flatMap(({ box, detection, landmarks }, index): DescribedFace[] => {

@@ -1,6 +1,13 @@
 import type { FaceDetection } from '@vladmandic/face-api';
+import { untimed } from '../stages.ts';
 import { areaOf, clipBox, toRatios } from './boxes.ts';
-import { DEFAULT_MIN_CONFIDENCE, type DescribedFace, type Engine, type EngineOptions } from './engine.ts';
+import {
+  DEFAULT_MIN_CONFIDENCE,
+  type DescribedFace,
+  type DescribeOptions,
+  type Engine,
+  type EngineOptions,
+} from './engine.ts';
 import { MODEL, MODEL_FOLDER, TINY_SIZE } from './face-api-models.ts';
 import { type Backend, loadBackend, type Picture3D } from './tfjs-backend.ts';
 
@@ -20,13 +27,13 @@ export async function createTfjsEngine(options: EngineOptions = {}, only?: Backe
     model: MODEL,
     backend: backend.name,
 
-    async describeFaces(picture, { mirrored = false } = {}) {
+    async describeFaces(picture, { mirrored = false, time = untimed } = {}) {
       const tensor = backend.tf.tensor3d(picture.pixels, [picture.height, picture.width, 3], 'int32');
       try {
         const faces: DescribedFace[] = [];
-        for (const detection of await detectFaces(tensor)) {
+        for (const detection of await time('detect', () => detectFaces(tensor))) {
           const box = clipBox(detection.box, picture);
-          const described = box && (await describeFace(backend, tensor, detection, mirrored));
+          const described = box && (await describeFace(backend, tensor, detection, { mirrored, time }));
           if (!box || !described) continue;
           const { landmarks, ...descriptors } = described;
           faces.push({ box, confidence: detection.score, ...descriptors, landmarks: toRatios(landmarks, picture) });
@@ -60,28 +67,35 @@ async function openDetector(
  *
  * @returns null when nothing of the aligned face lies inside the picture
  */
-async function describeFace({ faceApi, tf }: Backend, picture: Picture3D, detection: FaceDetection, mirrored: boolean) {
-  const landmarks = await withCrop(faceApi, picture, detection, (crop) =>
-    faceApi.nets.faceLandmark68Net.detectLandmarks(crop),
+async function describeFace(
+  { faceApi, tf }: Backend,
+  picture: Picture3D,
+  detection: FaceDetection,
+  { mirrored, time }: Required<DescribeOptions>,
+) {
+  const landmarks = await time('landmarks', () =>
+    withCrop(faceApi, picture, detection, (crop) => faceApi.nets.faceLandmark68Net.detectLandmarks(crop)),
   );
   if (landmarks === null || Array.isArray(landmarks)) return null;
   const shifted = faceApi.extendWithFaceLandmarks(faceApi.extendWithFaceDetection({}, detection), landmarks);
   const aligned = shifted.landmarks.align(null, { useDlibAlignment: true });
   const { faceRecognitionNet } = faceApi.nets;
-  const descriptor = await withCrop(faceApi, picture, aligned, (crop) =>
-    faceRecognitionNet.computeFaceDescriptor(crop),
+  const descriptor = await time('embed', () =>
+    withCrop(faceApi, picture, aligned, (crop) => faceRecognitionNet.computeFaceDescriptor(crop)),
   );
   if (!(descriptor instanceof Float32Array)) return null;
   const described = { descriptor, landmarks: shifted.landmarks.positions };
   if (!mirrored) return described;
-  const reflection = await withCrop(faceApi, picture, aligned, async (crop) => {
-    const flipped = tf.reverse(crop, 1);
-    try {
-      return await faceRecognitionNet.computeFaceDescriptor(flipped);
-    } finally {
-      flipped.dispose();
-    }
-  });
+  const reflection = await time('embed', () =>
+    withCrop(faceApi, picture, aligned, async (crop) => {
+      const flipped = tf.reverse(crop, 1);
+      try {
+        return await faceRecognitionNet.computeFaceDescriptor(flipped);
+      } finally {
+        flipped.dispose();
+      }
+    }),
+  );
   return reflection instanceof Float32Array ? { ...described, mirrored: reflection } : described;
 }
 
