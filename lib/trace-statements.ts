@@ -5,8 +5,9 @@ import { ATTRIBUTES } from './trace-names.ts';
 
 /** A transaction of many statements is not told in full. */
 const STATEMENTS_TOLD = 8;
-/** The first word, and the first table: `??` is the first value. */
-const SUMMARY = /^\s*(\w+)(?:[^']*?\b(?:from|into|update)\s+(?:`?(\w+)`?|\?\?))?/i;
+const VERB = /\w+/;
+/** The first; `??` stands for the first value. */
+const TABLE = /\b(?:from|into|update)\s+(\w+|\?\?)/i;
 
 type Statement = [sql: unknown, values?: unknown];
 type Transaction<Result> = (connection: Queryable) => Promise<Result>;
@@ -51,8 +52,9 @@ export function traceTransaction<Result>(
 
 /** What a statement does, and to which table, as `SELECT images`: neither its text nor its values. */
 export function summarise([sql, values]: Statement): string {
-  const [, verb = 'QUERY', table] = SUMMARY.exec(typeof sql === 'string' ? sql : '') ?? [];
-  const [first] = Array.isArray(values) ? values : [];
-  const name = table ?? (typeof sql === 'string' && sql.includes('??') ? String(first) : undefined);
-  return name === undefined ? verb.toUpperCase() : `${verb.toUpperCase()} ${name}`;
+  const text = String(sql);
+  const verb = VERB.exec(text)?.[0].toUpperCase() ?? 'QUERY';
+  const table = TABLE.exec(text)?.[1];
+  if (table === undefined) return verb;
+  return `${verb} ${table === '??' && Array.isArray(values) ? values[0] : table}`;
 }

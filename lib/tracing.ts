@@ -80,7 +80,11 @@ export async function startTracing(service: string, config: TracingConfig, log: 
   });
   log.info({ to: new URL(endpoint).host, sampler: config.OTEL_TRACES_SAMPLER }, 'traces are recorded');
   return {
-    close: () => Promise.race([provider.shutdown(), sleep(LAST_SPANS_MS)]),
+    async close() {
+      // That nobody takes them has been said.
+      const sent = provider.shutdown().catch((error: unknown) => log.debug({ err: error }, 'the last spans are lost'));
+      await Promise.race([sent, sleep(LAST_SPANS_MS)]);
+    },
   };
 }
 
