@@ -12,12 +12,18 @@ import {
   TraceFlags,
   trace,
 } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { messageOf } from './errors.ts';
 import { ATTRIBUTES } from './trace-names.ts';
 import { formatTrace, type TraceHeaders } from './traceparent.ts';
 
 /** While nobody records spans (see tracing.ts) its spans are nothing but the ids of their parents. */
 const tracer = trace.getTracer('faceflow');
+
+/** From now on what is done knows what it belongs to, across everything that it waits for. Of a process as a whole. */
+export function keepContexts(): void {
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+}
 
 export interface SpanSettings extends SpanOptions {
   /** What the span belongs to; by default what is being done. */

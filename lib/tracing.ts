@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { context } from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { z } from 'zod';
 import { choice, url } from './env.ts';
 import type { Log } from './log.ts';
@@ -52,13 +50,12 @@ export interface Tracing {
 const LAST_SPANS_MS = 1_000;
 
 /**
- * From now on what belongs together knows of each other: its log lines carry one id, also in other services. With
- * OTEL_EXPORTER_OTLP_ENDPOINT spans are recorded, too, and sent there; without it nothing of the SDK is loaded.
+ * With OTEL_EXPORTER_OTLP_ENDPOINT spans are recorded from now on, and sent there. Without it nothing of the SDK is loaded:
+ * ids go from service to service, and into the logs, all the same (spans.ts).
  *
  * @param service the spans come from `faceflow-<service>` unless OTEL_SERVICE_NAME says otherwise
  */
 export async function startTracing(service: string, config: TracingConfig, log: Log): Promise<Tracing> {
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint } = config;
   if (endpoint === undefined) return { close: async () => {} };
   const { recordSpans } = await import('./record-spans.ts');
