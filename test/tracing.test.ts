@@ -77,7 +77,6 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  if (process.env.DUMP) for (const n of NAMES) console.log(n, linesOf(n).filter((l) => !l.trace_id).map((l) => `${l.level} ${l.job ?? ""} ${l.msg}`).join("\n   "));
   await Promise.all(Object.values(services ?? {}).map((service) => service.stop()));
   await collector?.close();
   web.closeAllConnections();
