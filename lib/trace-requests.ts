@@ -30,21 +30,19 @@ export function traceRequests(app: FastifyInstance): void {
 }
 
 function startRequest(request: FastifyRequest, reply: FastifyReply, parent: ReturnType<typeof readTrace>): Span {
+  const span = startSpan(request.method, { parent, kind: SpanKind.SERVER });
+  if (!span.isRecording()) return span;
   const { method, url, protocol, routeOptions } = request;
-  const route = routeOptions.url;
-  const span = startSpan(route === undefined ? method : `${method} ${route}`, {
-    parent,
-    kind: SpanKind.SERVER,
-    attributes: {
-      [ATTRIBUTES.httpMethod]: method,
-      // Without the query: it holds what somebody looked for.
-      [ATTRIBUTES.urlPath]: url.split('?', 1)[0] ?? '',
-      [ATTRIBUTES.urlScheme]: protocol,
-      [OUR_ATTRIBUTES.requestId]: request.id,
-      ...(route === undefined ? {} : { [ATTRIBUTES.httpRoute]: route }),
-    },
+  const { url: route } = routeOptions;
+  span.setAttributes({
+    [ATTRIBUTES.httpMethod]: method,
+    // Without the query: it holds what somebody looked for.
+    [ATTRIBUTES.urlPath]: url.split('?', 1)[0],
+    [ATTRIBUTES.urlScheme]: protocol,
+    [OUR_ATTRIBUTES.requestId]: request.id,
   });
-  if (span.isRecording()) reply.raw.once('close', () => endRequest(span, reply));
+  if (route !== undefined) span.updateName(`${method} ${route}`).setAttribute(ATTRIBUTES.httpRoute, route);
+  reply.raw.once('close', () => endRequest(span, reply));
   return span;
 }
 

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { choice, url } from './env.ts';
 import type { Log } from './log.ts';
+import { beginRecording } from './spans.ts';
 import { ATTRIBUTES } from './trace-names.ts';
 
 const SAMPLERS = [
@@ -75,6 +76,7 @@ export async function startTracing(service: string, config: TracingConfig, log: 
     },
     log,
   });
+  beginRecording();
   log.info({ to: new URL(endpoint).host, sampler: config.OTEL_TRACES_SAMPLER }, 'traces are recorded');
   return {
     async close() {
