@@ -127,6 +127,7 @@ describe('the receiver behind the page', () => {
         code: 'receiver_unavailable',
         message: expect.stringContaining('try again'),
         requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+        traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
         retryable: true,
       },
     });

@@ -4,6 +4,7 @@ import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } 
 import type { Log } from '../lib/log.ts';
 import { measureHttp } from '../lib/measure-http.ts';
 import { createMetrics } from '../lib/metrics.ts';
+import { traceRequests } from '../lib/trace-requests.ts';
 import { forwardToReceiver, isForwarded } from './forward-to-receiver.ts';
 import { setSecurityHeaders } from './security-headers.ts';
 import { findPageFolder, servePage } from './serve-page.ts';
@@ -34,6 +35,7 @@ export async function buildApp(options: {
   });
   const metrics = createMetrics();
   measureHttp(app, metrics);
+  traceRequests(app);
   endStreamsOnClose(app);
   app.addHook('onSend', async (request, reply) => {
     if (options.stopping.aborted) reply.header('connection', 'close');

@@ -2,6 +2,7 @@ import httpProxy from '@fastify/http-proxy';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { traceHeaders } from '../lib/spans.ts';
 
 /** `/v1` for the page; the two others so that the page can show a curl line that works wherever the page does. */
 const prefixes = ['/v1', '/image/post', '/images/post'];
@@ -35,7 +36,11 @@ export async function forwardToReceiver(app: FastifyInstance, log: Log, receiver
       replyOptions: {
         // Once, where a kept-alive connection was closed under a GET; 0 would try a 503 ten times before passing it on.
         retriesCount: 1,
-        rewriteRequestHeaders: (request, headers) => ({ ...headers, ...describeOrigin(request as FastifyRequest) }),
+        rewriteRequestHeaders: (request, headers) => ({
+          ...headers,
+          ...describeOrigin(request as FastifyRequest),
+          ...traceHeaders(),
+        }),
         rewriteHeaders: (headers) => {
           noteAnswer();
           return headers;
@@ -70,6 +75,7 @@ function sendUnavailable(reply: FastifyReply): void {
       code: 'receiver_unavailable',
       message: 'The receiver does not answer. It may be starting or restarting: try again.',
       requestId: reply.request.id,
+      traceId: reply.request.traceId,
       retryable: true,
     },
   });

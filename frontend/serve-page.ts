@@ -34,7 +34,13 @@ export async function servePage(app: FastifyInstance, folder: string): Promise<v
   app.setNotFoundHandler((request, reply) => {
     if (isPageRoute(request.method, request.url)) return reply.sendFile('index.html');
     return reply.code(404).send({
-      error: { code: 'not_found', message: 'There is nothing here.', requestId: request.id, retryable: false },
+      error: {
+        code: 'not_found',
+        message: 'There is nothing here.',
+        requestId: request.id,
+        traceId: request.traceId,
+        retryable: false,
+      },
     });
   });
 }

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import mysql from 'mysql2/promise';
 import { ConfigError, mysqlUrl } from './env.ts';
 import { type KeptTls, tlsKeys } from './tls-files.ts';
+import { traceStatement, traceTransaction } from './trace-statements.ts';
 
 /** The environment keys of every service that cannot be without the database. */
 export const databaseKeys = { MYSQL_URL: mysqlUrl(), ...tlsKeys('MYSQL') };
@@ -59,13 +60,16 @@ export function openDatabase(url: string, options: { connections?: number; tls?:
     }),
   );
 
-  return {
-    query: pool.query.bind(pool),
+  const query = (sql: string, values?: unknown[]) => traceStatement([sql, values], () => pool.query(sql, values));
 
-    transact: (work) => retryConflicts(() => transactOnce(pool, work)),
+  return {
+    query: query as Queryable['query'],
+
+    transact: (work) => traceTransaction(work, (traced) => retryConflicts(() => transactOnce(pool, traced))),
 
     async write(sql, values) {
-      const [result] = await retryConflicts(() => pool.query<WriteResult>(sql, values));
+      const run = () => retryConflicts(() => pool.query<WriteResult>(sql, values));
+      const [result] = await traceStatement([sql, values], run);
       return result;
     },
 

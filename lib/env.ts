@@ -9,7 +9,7 @@ export class ConfigError extends Error {
   }
 }
 
-const SECRET_KEY = /_(URL|HASH)$|SECRET|PASSWORD|TOKEN|PASSPHRASE/;
+const SECRET_KEY = /_(URL|HASH|OTLP_ENDPOINT|OTLP_HEADERS)$|SECRET|PASSWORD|TOKEN|PASSPHRASE/;
 
 /**
  * Reads the keys of `shape` from an environment. An empty value counts as absent, as in `KEY= command`.

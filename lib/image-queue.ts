@@ -8,7 +8,7 @@ import {
   jetstream,
   jetstreamManager,
 } from '@nats-io/jetstream';
-import type { NatsConnection, Subscription } from '@nats-io/transport-node';
+import { headers, type MsgHdrs, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { name } from './env.ts';
 import {
   anySubject,
@@ -23,6 +23,8 @@ import {
 import type { Log } from './log.ts';
 import { type NatsAccess, natsKeys } from './nats-access.ts';
 import { keepConnected, replicaKeys } from './nats-connection.ts';
+import { tracePublishing } from './trace-messages.ts';
+import type { ReadHeader, TraceHeaders } from './traceparent.ts';
 
 /** The environment keys of every service that uses the queue. */
 export const queueKeys = {
@@ -51,6 +53,8 @@ export interface Lease {
   readonly deliveries: number;
   /** When the queue took it, by the queue's clock. */
   readonly enqueuedAt: Date;
+  /** For the trace that it belongs to. */
+  readonly message: { readonly subject: string; readonly header: ReadHeader };
   /** The outcome is written: the queue may forget the image. */
   done(): void;
   /** Hand it back, to be handed out again after `delayMs`. */
@@ -146,23 +150,32 @@ export function openImageQueue(options: QueueOptions): ImageQueue {
     return session;
   }
 
-  return {
-    async enqueue(ids, kind = 'identify', attempts = NONE) {
-      const { client } = connected();
-      const stored: number[] = [];
-      for (let start = 0; start < ids.length; start += PUBLISH_WINDOW) {
-        const publishing = ids.slice(start, start + PUBLISH_WINDOW).map(async (id) => {
-          const msgID = messageId(kind, id, attempts.get(id) ?? 0);
-          await client.publish(subjectOf(options, kind), String(id), { msgID, timeout: PUBLISH_TIMEOUT_MS });
-          stored.push(id);
-        });
-        const failures = (await Promise.allSettled(publishing)).filter((result) => result.status === 'rejected');
-        if (failures[0] !== undefined) {
-          log.warn({ err: failures[0].reason, count: failures.length }, 'ids were not taken by the queue');
-          break;
-        }
+  async function publishAll(
+    ids: readonly number[],
+    as: { kind: WorkKind; subject: string; attempts: ReadonlyMap<number, number>; traced: TraceHeaders },
+  ): Promise<number[]> {
+    const { client } = connected();
+    const stored: number[] = [];
+    for (let start = 0; start < ids.length; start += PUBLISH_WINDOW) {
+      const publishing = ids.slice(start, start + PUBLISH_WINDOW).map(async (id) => {
+        const msgID = messageId(as.kind, id, as.attempts.get(id) ?? 0);
+        const given = { msgID, timeout: PUBLISH_TIMEOUT_MS, headers: toHeaders(as.traced) };
+        await client.publish(as.subject, String(id), given);
+        stored.push(id);
+      });
+      const failures = (await Promise.allSettled(publishing)).filter((result) => result.status === 'rejected');
+      if (failures[0] !== undefined) {
+        log.warn({ err: failures[0].reason, count: failures.length }, 'ids were not taken by the queue');
+        break;
       }
-      return stored;
+    }
+    return stored;
+  }
+
+  return {
+    enqueue(ids, kind = 'identify', attempts = NONE) {
+      const subject = subjectOf(options, kind);
+      return tracePublishing(subject, ids.length, (traced) => publishAll(ids, { kind, subject, attempts, traced }));
     },
 
     async next(signal) {
@@ -252,6 +265,13 @@ function messageId(kind: WorkKind, id: number, attempt: number): string {
   return attempt === 0 ? first : `${first}-${attempt}`;
 }
 
+/** Of each message its own: the client adds to it. */
+function toHeaders(given: TraceHeaders): MsgHdrs {
+  const own = headers();
+  for (const [name, value] of Object.entries(given)) own.set(name, value);
+  return own;
+}
+
 function leaseOf(message: JsMsg): Lease | null {
   const id = /^\d{1,15}$/.test(message.string()) ? Number(message.string()) : null;
   if (id === null) return null;
@@ -260,6 +280,7 @@ function leaseOf(message: JsMsg): Lease | null {
     id,
     deliveries: message.info.deliveryCount,
     enqueuedAt: message.time,
+    message: { subject: message.subject, header: (name) => message.headers?.get(name) || undefined },
     done: () => message.ack(),
     retryIn: (delayMs) => message.nak(delayMs),
     extend: () => message.working(),

@@ -1,10 +1,11 @@
 import { type Logger, type LoggerOptions, pino } from 'pino';
+import { logIds } from './spans.ts';
 
 export type Log = Logger;
 
 /**
  * A service's log: JSON lines on stdout for machines, readable lines in a terminal (`format: 'auto'` looks whether
- * stdout is one). Every line carries the service's name.
+ * stdout is one). Every line carries the service's name, and the id of the trace that it belongs to.
  */
 export function createLog(service: string, options: { level: string; format: 'auto' | 'json' | 'pretty' }): Log {
   const pretty = options.format === 'pretty' || (options.format === 'auto' && process.stdout.isTTY);
@@ -24,6 +25,7 @@ export function logOptions(service: string, level: string): LoggerOptions {
     level,
     formatters: { level: (label) => ({ level: label }) },
     timestamp: pino.stdTimeFunctions.isoTime,
+    mixin: logIds,
     serializers: { err: serializeError },
     // A URL may carry a password, a header may carry a key: neither belongs in a log.
     redact: ['*.authorization', '*.headers.authorization', '*.headers.cookie', '*.password', '*.url.password'],

@@ -1,8 +1,9 @@
-import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { type Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { integer, text } from './env.ts';
 import { PermanentError, PhotoUnreachableError } from './errors.ts';
 import { isReplicasAddress } from './resolve-replicas.ts';
 import { tlsKeys } from './tls-files.ts';
+import { traceCall } from './trace-calls.ts';
 
 /** The keys of everyone who calls the recognizer. */
 export const recognizerKeys = {
@@ -91,6 +92,7 @@ type UnaryCall<Request, Response> = (
  * deadline.
  *
  * @param call bound to its client
+ * @param options.method as in its path, e.g. `facerecog.Identify/Match`
  * @param options.timeoutMs until when there must be an answer, of whomever
  * @param options.signal cancels the call, here and at the recognizer
  * @throws ServiceError the last one
@@ -98,12 +100,14 @@ type UnaryCall<Request, Response> = (
 export async function callRecognizer<Request, Response>(
   call: UnaryCall<Request, Response>,
   request: Request,
-  { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal },
+  { method, timeoutMs, signal }: { method: string; timeoutMs: number; signal?: AbortSignal },
 ): Promise<Response> {
   const deadline = Date.now() + timeoutMs;
   for (let calls = 1; ; calls++) {
     try {
-      return await callOnce(call, request, { deadline, ...(signal && { signal }) });
+      return await traceCall(method, (metadata) =>
+        callOnce(call, request, { metadata, deadline, ...(signal && { signal }) }),
+      );
     } catch (error) {
       if (signal?.aborted || calls >= callsWorth(error as ServiceError)) throw error;
     }
@@ -113,11 +117,11 @@ export async function callRecognizer<Request, Response>(
 function callOnce<Request, Response>(
   call: UnaryCall<Request, Response>,
   request: Request,
-  { deadline, signal }: { deadline: number; signal?: AbortSignal },
+  { metadata, deadline, signal }: { metadata: Metadata; deadline: number; signal?: AbortSignal },
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
     const cancel = () => pending.cancel();
-    const pending = call(request, new Metadata(), { deadline }, (error, response) => {
+    const pending = call(request, metadata, { deadline }, (error, response) => {
       signal?.removeEventListener('abort', cancel);
       if (error) reject(error);
       else resolve(response);

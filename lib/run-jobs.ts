@@ -6,6 +6,7 @@ import { claimJobs, LeadershipLost, writeAsLeader } from './jobs.ts';
 import { holdLeadership, type Leadership } from './leader.ts';
 import type { Log } from './log.ts';
 import type { NatsAccess } from './nats-access.ts';
+import { underNewId } from './spans.ts';
 
 /** The environment keys of every service that runs jobs. */
 export const jobKeys = {
@@ -80,7 +81,7 @@ async function leadJobs({ fence, signal }: Leadership, { jobs, db, log, onError 
       write: (work) => writeAsLeader(db, { job: job.name, fence }, work),
     };
     const failed = () => onError?.(job.name);
-    return repeat(`the job ${job.name}`, { until, giveUp, log, failed }, () => job.run(context));
+    return repeat(`the job ${job.name}`, { until, giveUp, log, failed }, () => underNewId(() => job.run(context)));
   });
   await Promise.all(running);
 }

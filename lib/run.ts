@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError } from './env.ts';
 import { messageOf } from './errors.ts';
 import type { Log } from './log.ts';
+import { keepContexts, underNewId } from './spans.ts';
 
 /** What a service is given to tie its parts to the life of the process. */
 export interface Life {
@@ -23,7 +24,17 @@ export interface Life {
  *
  * After oklog/run: actors that are interrupted together as soon as one of them returns.
  */
-export async function run(
+export function run(
+  log: Log,
+  options: { shutdownTimeoutMs: number; drainMs?: number },
+  start: (life: Life) => Promise<void>,
+): Promise<void> {
+  keepContexts();
+  // What belongs to no request and no photo has an id in the log as well: that of the process.
+  return underNewId(() => live(log, options, start));
+}
+
+async function live(
   log: Log,
   options: { shutdownTimeoutMs: number; drainMs?: number },
   start: (life: Life) => Promise<void>,

@@ -5,6 +5,7 @@ import { queueKeys } from '../lib/image-queue.ts';
 import { recognizerKeys } from '../lib/recognizer-channel.ts';
 import { retryKeys } from '../lib/retry.ts';
 import { jobKeys } from '../lib/run-jobs.ts';
+import { tracingKeys } from '../lib/tracing.ts';
 
 export type Config = ReturnType<typeof loadConfig>;
 
@@ -12,6 +13,7 @@ export type Config = ReturnType<typeof loadConfig>;
 export function loadConfig(environment: NodeJS.ProcessEnv) {
   return readEnv(environment, {
     ...commonKeys,
+    ...tracingKeys,
     ...queueKeys,
     ...eventKeys,
     ...recognizerKeys,

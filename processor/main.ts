@@ -14,6 +14,7 @@ import { reportReplica } from '../lib/replicas.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { runJobs } from '../lib/run-jobs.ts';
 import { keepTls } from '../lib/tls-files.ts';
+import { startTracing } from '../lib/tracing.ts';
 import { loadConfig } from './config.ts';
 import { enrolPhoto } from './enrol-photo.ts';
 import { createClusterJob } from './jobs/cluster-faces.ts';
@@ -25,12 +26,15 @@ import { measureWork } from './measure-work.ts';
 import { processImage } from './process-image.ts';
 import { openRecognizerClient } from './recognizer-client.ts';
 import { describeBreaker, reportBreaker } from './report-breaker.ts';
+import { traceLease } from './trace-lease.ts';
 import { startWorker } from './worker.ts';
 
 const config = loadOrExit(() => loadConfig(process.env));
 const log = createLog('processor', { level: config.LOG_LEVEL, format: config.LOG_FORMAT });
 
 await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClose, signal }) => {
+  const tracing = await startTracing('processor', config, log);
+  onClose('tracing', () => tracing.close());
   const db = openDatabase(config.MYSQL_URL, { tls: await keepTls('MYSQL', config, { log, signal }) });
   onClose('database', () => db.close());
   const { IMAGES_STREAM: stream, IMAGES_CONSUMER: consumer, NATS_REPLICAS: replicas } = config;
@@ -77,8 +81,10 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
     admit: recognizer.breaker.admit,
     pingDatabase: db.ping,
     process: (lease) =>
-      measures.follow(lease, () =>
-        lease.kind === 'enrol' ? enrolPhoto(lease, options) : processImage(lease, options),
+      traceLease(lease, () =>
+        measures.follow(lease, () =>
+          lease.kind === 'enrol' ? enrolPhoto(lease, options) : processImage(lease, options),
+        ),
       ),
     concurrency: config.PROCESSOR_CONCURRENCY,
     log,

@@ -97,13 +97,14 @@ export function openRecognizerClient(options: ClientOptions): RecognizerClient {
   const identifier = new IdentifyClient(target, credentials, CHANNEL_OPTIONS);
   // Over the same connections.
   const health = new HealthCheckClient(target, credentials, { channelOverride: identifier.getChannel() });
+  const given = (method: string) => ({ method: `facerecog.Identify/${method}`, timeoutMs });
   const identify = (imagePath: string): Promise<IdentifyResponse> =>
-    callRecognizer(identifier.identify.bind(identifier), { imagePath, image: Buffer.alloc(0) }, { timeoutMs });
+    callRecognizer(identifier.identify.bind(identifier), { imagePath, image: Buffer.alloc(0) }, given('Identify'));
   const match = (request: MatchRequest): Promise<MatchResponse> =>
-    callRecognizer(identifier.match.bind(identifier), request, { timeoutMs });
+    callRecognizer(identifier.match.bind(identifier), request, given('Match'));
 
   const describe = (request: DescribeRequest): Promise<DescribeResponse> =>
-    callRecognizer(identifier.describe.bind(identifier), request, { timeoutMs });
+    callRecognizer(identifier.describe.bind(identifier), request, given('Describe'));
 
   const breaker = openBreaker({
     isFault: (error) =>
@@ -157,7 +158,8 @@ async function isHealthy(client: HealthCheckClient): Promise<boolean> {
   for (let asked = 0; asked < REPLICAS_ASKED; asked++) {
     try {
       const timeoutMs = giveUpAt - Date.now();
-      const { ready } = await callRecognizer(client.healthCheck.bind(client), {}, { timeoutMs });
+      const given = { method: 'facerecog.HealthCheck/HealthCheck', timeoutMs };
+      const { ready } = await callRecognizer(client.healthCheck.bind(client), {}, given);
       if (ready) return true;
     } catch (error) {
       return (error as ServiceError).code === status.UNIMPLEMENTED;

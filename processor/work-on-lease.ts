@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../lib/errors.ts';
 import type { Lease } from '../lib/image-queue.ts';
 import type { Log } from '../lib/log.ts';
+import { describeSpan, failActiveSpan } from '../lib/spans.ts';
+import { OUR_ATTRIBUTES } from '../lib/trace-names.ts';
 import type { IdentifyResponse } from '../proto/face.ts';
 import { RecognizerUnavailable } from './circuit-breaker.ts';
 import type { Ended, WorkMeasures } from './measure-work.ts';
@@ -36,6 +38,7 @@ export async function workOnLease(
     const done = await work();
     if (done === null) log.debug(what, 'nothing to do: deleted, or done already');
     else {
+      describeSpan({ [OUR_ATTRIBUTES.outcome]: done.status, [OUR_ATTRIBUTES.reason]: done.reason });
       log.info({ ...what, ms: Math.round(performance.now() - startedAt), ...done }, 'done');
       options.measures.countEnd(lease.kind, done);
     }
@@ -47,6 +50,7 @@ export async function workOnLease(
       lease.retryIn(0);
       return false;
     }
+    failActiveSpan(error);
     const delayMs = retryDelay(lease.deliveries);
     log.warn({ err: error, ...what, try: lease.deliveries, delayMs }, `trying again later: ${messageOf(error)}`);
     lease.retryIn(delayMs);

@@ -16,6 +16,7 @@ import type { Log } from '../lib/log.ts';
 import { measureHttp } from '../lib/measure-http.ts';
 import type { Metrics } from '../lib/metrics.ts';
 import type { PhotoSources } from '../lib/photo-sources.ts';
+import { traceRequests } from '../lib/trace-requests.ts';
 import type { Webhooks } from '../lib/webhooks.ts';
 import { guardRoutes } from './access/guard.ts';
 import type { AccessControl } from './access/open-access.ts';
@@ -109,6 +110,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   measureHttp(app, options.metrics);
+  traceRequests(app);
   answerErrors(app, createErrorCounter(options.metrics));
   knowCallers(app);
   tellRequestIds(app);

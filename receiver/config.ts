@@ -6,6 +6,7 @@ import { queueKeys } from '../lib/image-queue.ts';
 import { photoSourceKeys } from '../lib/photo-sources.ts';
 import { recognizerKeys } from '../lib/recognizer-channel.ts';
 import { jobKeys } from '../lib/run-jobs.ts';
+import { tracingKeys } from '../lib/tracing.ts';
 import { accessKeys, toAccessSettings } from './access/settings.ts';
 import { toWebhookSettings, webhookKeys } from './webhooks/settings.ts';
 
@@ -15,6 +16,7 @@ export type Config = ReturnType<typeof loadConfig>;
 export function loadConfig(environment: NodeJS.ProcessEnv) {
   const config = readEnv(environment, {
     ...commonKeys,
+    ...tracingKeys,
     ...accessKeys,
     ...listenerKeys,
     ...queueKeys,

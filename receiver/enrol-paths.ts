@@ -49,7 +49,7 @@ async function toRequest(
   const checked = await checkPath(path, sources);
   const shared = { personId, faceIndex: face ?? null, forced };
   if ('normal' in checked) return { ...shared, path: checked.normal, refusal: null };
-  const { body, status } = toApiError(checked.error, '');
+  const { body, status } = toApiError(checked.error, { id: '', traceId: '' });
   if (status >= 500) throw checked.error;
   return { ...shared, path, refusal: { code: body.code, message: body.message } };
 }

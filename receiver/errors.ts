@@ -10,6 +10,7 @@ export const errorSchema = z.object({
   code: z.string().describe('Stable; programs may rely on it.'),
   message: z.string().describe('For people; may change.'),
   requestId: z.string(),
+  traceId: z.string().describe('In the log lines of every service that had to do with the request.'),
   retryable: z.boolean().describe('Whether the same request may succeed later.'),
 });
 export type ApiError = z.infer<typeof errorSchema>;
@@ -86,10 +87,13 @@ const CODE_OF_FASTIFY: Readonly<Record<string, string>> = {
   FST_ERR_BAD_URL: 'invalid_url',
 };
 
-export function toApiError(error: unknown, requestId: string): { status: number; body: ApiError } {
+/** What a request is found by. */
+export type RequestIds = Pick<FastifyRequest, 'id' | 'traceId'>;
+
+export function toApiError(error: unknown, request: RequestIds): { status: number; body: ApiError } {
   const answer = (status: number, code: string, message: string, retryable = status >= 500) => ({
     status,
-    body: { code, message, requestId, retryable },
+    body: { code, message, requestId: request.id, traceId: request.traceId, retryable },
   });
   if (error instanceof HttpError) return answer(error.status, error.code, error.message, error.retryable);
   if (error instanceof ClaimLost) return answer(409, 'idempotency_in_progress', error.message, true);
@@ -111,7 +115,7 @@ export function toApiError(error: unknown, requestId: string): { status: number;
 /** Every error leaves in the same shape; only those that are our fault are logged. @param count is told the code of each */
 export function answerErrors(app: FastifyInstance, count: (code: string) => void): void {
   app.setErrorHandler((error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-    const { status, body } = toApiError(error, request.id);
+    const { status, body } = toApiError(error, request);
     count(body.code);
     if (error instanceof HttpError && error.retryAfterSeconds) reply.header('retry-after', error.retryAfterSeconds);
     if (status === 401) reply.header('www-authenticate', 'Bearer');

@@ -85,7 +85,7 @@ export function honourIdempotencyKeys(app: FastifyInstance, { db }: { db: Databa
 
 /** What could not be stored must not be told. (Fastify asks its error handler once only, and it may have been asked.) */
 function answerInstead(request: FastifyRequest, reply: FastifyReply, error: unknown): string {
-  const { status, body } = toApiError(error, request.id);
+  const { status, body } = toApiError(error, request);
   if (status >= 500) request.log.error({ err: error, requestId: request.id }, messageOf(error));
   reply.status(status).header('content-type', 'application/json; charset=utf-8').removeHeader('location');
   return JSON.stringify({ error: body });

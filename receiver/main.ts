@@ -13,6 +13,7 @@ import { loadOrExit, run } from '../lib/run.ts';
 import { runJobs } from '../lib/run-jobs.ts';
 import { openSessions } from '../lib/sessions.ts';
 import { keepTls } from '../lib/tls-files.ts';
+import { startTracing } from '../lib/tracing.ts';
 import { openWebhooks } from '../lib/webhooks.ts';
 import { admitSomebody, openAccess } from './access/open-access.ts';
 import { buildApp } from './app.ts';
@@ -35,6 +36,8 @@ const log = createLog('receiver', { level: config.LOG_LEVEL, format: config.LOG_
 const { SHUTDOWN_TIMEOUT_MS: shutdownTimeoutMs, DRAIN_MS: drainMs } = config;
 await run(log, { shutdownTimeoutMs, drainMs }, async (life) => {
   const { onClose, signal } = life;
+  const tracing = await startTracing('receiver', config, log);
+  onClose('tracing', () => tracing.close());
   const db = openDatabase(config.MYSQL_URL, { tls: await keepTls('MYSQL', config, { log, signal }) });
   onClose('database', () => db.close());
   const access = openAccess(config.access, openApiKeys(db), openSessions(db));

@@ -40,16 +40,17 @@ export function openRecognizerClient(options: {
 }): RecognizerClient {
   const { address, timeoutMs, tls = null } = options;
   const client = new IdentifyClient(toReplicasTarget(address), openChannelCredentials(tls), CHANNEL_OPTIONS);
+  const given = (method: string) => ({ method: `facerecog.Identify/${method}`, timeoutMs });
   return {
     async identify(photo, signal) {
       const request =
         'file' in photo ? { imagePath: '', image: photo.file } : { imagePath: photo.path, image: Buffer.alloc(0) };
-      const call = callRecognizer(client.identify.bind(client), request, { timeoutMs, signal });
+      const call = callRecognizer(client.identify.bind(client), request, { ...given('Identify'), signal });
       const { recognition } = await call.catch(refuse);
       if (recognition !== undefined) return recognition;
       throw new HttpError(502, 'recognizer_failed', 'The recognizer is of another system, and tells no faces.');
     },
-    match: (request) => callRecognizer(client.match.bind(client), request, { timeoutMs }).catch(refuse),
+    match: (request) => callRecognizer(client.match.bind(client), request, given('Match')).catch(refuse),
     close: () => client.close(),
   };
 }

@@ -7,6 +7,8 @@ import type { AcceptedImage, Images } from '../lib/images.ts';
 import type { Log } from '../lib/log.ts';
 import type { Outbox, WaitingRow } from '../lib/outbox.ts';
 import type { PhotoSources } from '../lib/photo-sources.ts';
+import { describeSpan } from '../lib/spans.ts';
+import { OUR_ATTRIBUTES } from '../lib/trace-names.ts';
 
 export interface SubmitOptions {
   readonly images: Pick<Images, 'addImages' | 'markEnqueued'>;
@@ -29,6 +31,7 @@ export async function submitPaths(paths: readonly string[], options: SubmitOptio
   const checked = await Promise.all(paths.map((path) => checkPath(path, options.sources)));
   const normal = new Set(checked.flatMap((one) => ('error' in one ? [] : [one.normal])));
   const images = await options.images.addImages([...normal]);
+  if (images.length === 1) describeSpan({ [OUR_ATTRIBUTES.imageId]: images[0]?.id });
   const waiting = images.filter((image) => image.status === 'pending' && !image.enqueued);
   await publish(waiting, { ...options, outbox: options.images, kind: 'identify' });
   for (const { id: imageId } of waiting) options.events.publish({ kind: 'image.accepted', imageId });

@@ -17,6 +17,7 @@ import { imageLimitKeys } from '../lib/image-file.ts';
 import { photoSourceKeys } from '../lib/photo-sources.ts';
 import { CANDIDATE_LIMIT, DEFAULT_THRESHOLD } from '../lib/similarity.ts';
 import { tlsKeys } from '../lib/tls-files.ts';
+import { tracingKeys } from '../lib/tracing.ts';
 import { ENGINES } from './engine/create-engine.ts';
 import { DEFAULT_MIN_CONFIDENCE, DETECTORS } from './engine/engine.ts';
 
@@ -28,6 +29,7 @@ export type Config = ReturnType<typeof loadConfig>;
 export function loadConfig(environment: NodeJS.ProcessEnv) {
   return readEnv(environment, {
     ...commonKeys,
+    ...tracingKeys,
     ...listenerKeys,
     ...imageLimitKeys,
     ...photoSourceKeys,

@@ -1,5 +1,7 @@
 import type { ModelName } from '../lib/descriptor-models.ts';
 import type { PhotoSources } from '../lib/photo-sources.ts';
+import { inPart } from '../lib/spans.ts';
+import { OUR_ATTRIBUTES } from '../lib/trace-names.ts';
 import type { Face, IdentifyRequest, IdentifyResponse } from '../proto/face.ts';
 import type { DecidedFace } from './decide.ts';
 import type { JudgedFace } from './describe-photo.ts';
@@ -38,8 +40,10 @@ export async function identify(
   const photo = await lookAtPhoto({ ...options, models: [options.model] }, request, signal);
   // Before the decision: it must not claim to know what changes after it.
   const galleryRevision = revisionOf(options);
+  const attributes = { [OUR_ATTRIBUTES.faces]: photo.faces.length };
   const searchedAt = performance.now();
-  const decided = nameFaces(options, photo.faces.map(toProbe));
+  const search = () => nameFaces(options, photo.faces.map(toProbe));
+  const decided = await inPart('search', search, () => ({ attributes }));
   options.observe?.('search', performance.now() - searchedAt);
   return {
     imageName: nearestImage(decided) ?? NOT_FOUND,

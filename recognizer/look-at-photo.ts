@@ -2,6 +2,7 @@ import type { ModelName } from '../lib/descriptor-models.ts';
 import { PermanentError } from '../lib/errors.ts';
 import { kindOfPath, resolveImagePath } from '../lib/image-path.ts';
 import type { PhotoSources } from '../lib/photo-sources.ts';
+import { inPart } from '../lib/spans.ts';
 import type { IdentifyRequest } from '../proto/face.ts';
 import type { DescribedPhoto, PhotoSource } from './describe-photo.ts';
 import { expectDescribed, type WorkerPool } from './worker-pool.ts';
@@ -33,5 +34,5 @@ export async function lookAtPhoto(
     throw new PermanentError('request_invalid', 'The request holds a path and a photo: one of them, please.');
   }
   if (kindOfPath(imagePath) === 'file') return look(await resolveImagePath(imagePath, roots));
-  return sources.withPhoto(imagePath, signal, (file) => look({ file }));
+  return inPart('fetch', () => sources.withPhoto(imagePath, signal, (file) => look({ file })));
 }

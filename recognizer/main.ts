@@ -10,6 +10,7 @@ import { DOWNLOADS, openPhotoSources } from '../lib/photo-sources.ts';
 import { reportReplica } from '../lib/replicas.ts';
 import { loadOrExit, run } from '../lib/run.ts';
 import { keepTls } from '../lib/tls-files.ts';
+import { startTracing } from '../lib/tracing.ts';
 import { loadConfig } from './config.ts';
 import { describeFaces } from './describe-faces.ts';
 import { identify } from './identify.ts';
@@ -29,6 +30,8 @@ const log = createLog('recognizer', { level: config.LOG_LEVEL, format: config.LO
 
 const { SHUTDOWN_TIMEOUT_MS: shutdownTimeoutMs, DRAIN_MS: drainMs } = config;
 await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
+  const tracing = await startTracing('recognizer', config, log);
+  onClose('tracing', () => tracing.close());
   const metrics = createMetrics();
   const observe = measureStages(metrics);
   const pool = openWorkerPool({

@@ -15,6 +15,7 @@ import { messageOf } from '../lib/errors.ts';
 import { logRefusedCallers, openServerCredentials } from '../lib/grpc-credentials.ts';
 import type { Log } from '../lib/log.ts';
 import type { KeptTls } from '../lib/tls-files.ts';
+import { traceAnswer } from '../lib/trace-calls.ts';
 import {
   type DescribeRequest,
   type DescribeResponse,
@@ -95,16 +96,20 @@ export async function serveRecognizer(options: ServerOptions): Promise<Recognize
     <Request, Response>(
       choose: (ready: RecognizerCalls) => (request: Request, signal: AbortSignal) => Promise<Response>,
     ) =>
-    async (call: ServerUnaryCall<Request, Response>, answer: sendUnaryData<Response>) => {
-      try {
-        if (calls === null) throw new NotReadyError();
-        const work = runCall(call, choose(calls));
-        inHand.add(work);
-        answer(null, await work.finally(() => inHand.delete(work)));
-      } catch (error) {
-        answer(toServiceError(error, log));
-      }
-    };
+    (call: ServerUnaryCall<Request, Response>, answer: sendUnaryData<Response>) =>
+      traceAnswer(call.getPath().slice(1), call.metadata, async () => {
+        try {
+          if (calls === null) throw new NotReadyError();
+          const work = runCall(call, choose(calls));
+          inHand.add(work);
+          answer(null, await work.finally(() => inHand.delete(work)));
+          return null;
+        } catch (error) {
+          const refused = toServiceError(error, log);
+          answer(refused);
+          return refused;
+        }
+      });
   server.addService(IdentifyService, {
     identify: serve((ready) => logged(ready.identify, log)),
     match: serve((ready) => ready.match),

@@ -3,9 +3,11 @@ import { MessageChannel } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { PermanentError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { inPart } from '../lib/spans.ts';
 import { createWaitingLine } from '../lib/waiting-line.ts';
 import type { DescribedPhoto, PhotoJob, PhotoOutcome, PhotoReply } from './describe-photo.ts';
 import { type ObserveStage, observePhoto } from './measure-work.ts';
+import { recordStages } from './record-stages.ts';
 import type { WorkerSettings } from './worker-settings.ts';
 
 /** The worker that looked at a photo died of it, or of something else, or hung; another has taken its place. */
@@ -78,11 +80,13 @@ export function openWorkerPool(options: {
 
     async describe(job, { signal, evenIfFull } = {}) {
       const cameAt = performance.now();
-      const leave = await line.enter({ ...(signal && { signal }), ...(evenIfFull && { evenIfFull }) });
+      const given = { ...(signal && { signal }), ...(evenIfFull && { evenIfFull }) };
+      const leave = await inPart('wait', () => line.enter(given));
       observe('wait', performance.now() - cameAt);
       busy += 1;
       try {
         const { stages, ...reply } = await runOn(pool, job, settings.maxMs);
+        recordStages(stages);
         observePhoto(observe, stages);
         if (reply.kind === 'broken') throw reply.error;
         return reply;

@@ -196,16 +196,17 @@ describe('where one of several replicas', () => {
 
   test('hangs, the deadline is one, whoever was asked', async () => {
     await startReplica(async () => {
-      await sleep(400);
+      await sleep(1_500);
       throw grpcError(status.UNAVAILABLE, 'away');
     });
     await startReplica(() => new Promise(() => {}));
-    const client = connectToAll(800);
+    const client = connectToAll(2_000);
     await waitFor('connections', () =>
       client.identify('warm.jpg').catch(() => replicas.every((it) => it.calls.length)),
     );
     const startedAt = performance.now();
     await expect(client.identify('photo.jpg')).rejects.toThrow();
-    expect(performance.now() - startedAt).toBeLessThan(1_300);
+    // Two deadlines would be 3.5 s.
+    expect(performance.now() - startedAt).toBeLessThan(3_300);
   });
 });

@@ -8,6 +8,7 @@ import { readJobState, saveJob } from '../../lib/jobs.ts';
 import type { Metrics } from '../../lib/metrics.ts';
 import { markEnqueued, openOutbox, readDatabaseTime, releaseEnqueued, type WorkTable } from '../../lib/outbox.ts';
 import type { Job, JobContext } from '../../lib/run-jobs.ts';
+import { outsideSpans } from '../../lib/spans.ts';
 
 export const SWEEP = 'sweep';
 
@@ -66,7 +67,9 @@ async function publishBatch(kind: WorkKind, { queue }: SweepOptions, context: Jo
   const waiting = await openOutbox(db, table).listNotEnqueued({ minAgeMs: MIN_AGE_MS, limit: BATCH });
   if (waiting.length === 0) return 0;
   const attempts = new Map(waiting.map(({ id, attempt }) => [id, attempt]));
-  const taken = await queue.enqueue([...attempts.keys()], kind, attempts).catch((error: unknown) => {
+  // A trace of their own: that of whoever posted them has ended.
+  const publishing = outsideSpans(() => queue.enqueue([...attempts.keys()], kind, attempts));
+  const taken = await publishing.catch((error: unknown) => {
     log.debug({ count: waiting.length, table, err: error }, `published later: ${messageOf(error)}`);
     return [];
   });

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { IMAGE_STATUSES } from '../../lib/images.ts';
 import type { App, AppOptions } from '../app.ts';
 import { createPostCounter } from '../count-requests.ts';
-import { errorReplySchema, errorSchema, HttpError, toApiError } from '../errors.ts';
+import { errorReplySchema, errorSchema, HttpError, type RequestIds, toApiError } from '../errors.ts';
 import { carriesPhotos, receivePhotos } from '../receive-photos.ts';
 import { type Submitted, submitPaths } from '../submit-paths.ts';
 
@@ -58,7 +58,7 @@ export function addSubmitRoutes(app: App, given: AppOptions): void {
     },
     async (request, reply) => {
       const paths = request.body.paths.map(({ path }) => path);
-      return reply.status(202).send({ images: await submitMany(paths, options, request.id) });
+      return reply.status(202).send({ images: await submitMany(paths, options, request) });
     },
   );
 }
@@ -92,12 +92,12 @@ function addUploadRoute(app: App, options: SubmitRouteOptions): void {
       const paths = body
         ? body.paths.map(({ path }) => path)
         : (await receivePhotos(request, { root: roots[0] ?? '', maxBytes: limits.maxBytes })).paths;
-      return reply.status(202).send({ images: await submitMany(paths, options, request.id) });
+      return reply.status(202).send({ images: await submitMany(paths, options, request) });
     },
   );
 }
 
-async function submitMany(paths: readonly string[], options: SubmitRouteOptions, requestId: string) {
+async function submitMany(paths: readonly string[], options: SubmitRouteOptions, request: RequestIds) {
   if (paths.length > MAX_PATHS) {
     const message = `At most ${MAX_PATHS} paths in one request; these are ${paths.length}.`;
     throw new HttpError(413, 'too_many_paths', message);
@@ -105,6 +105,6 @@ async function submitMany(paths: readonly string[], options: SubmitRouteOptions,
   const submitted = await submitPaths(paths, options);
   options.count(submitted);
   return submitted.map((one) =>
-    'error' in one ? { path: one.path, error: toApiError(one.error, requestId).body } : one.image,
+    'error' in one ? { path: one.path, error: toApiError(one.error, request).body } : one.image,
   );
 }
