@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-const DEPLOY = ['test/deploy.test.ts', 'test/mysql-ha.test.ts'];
+const DEPLOY = ['test/deploy.test.ts', 'test/mysql-ha.test.ts', 'test/scaling.test.ts'];
 
 export default defineConfig({
   test: {
@@ -34,8 +34,9 @@ export default defineConfig({
           globalSetup: './test/global-setup.ts',
           testTimeout: 120_000,
           hookTimeout: 180_000,
-          // The machine's cores belong to the services under test, not to parallel test files.
-          fileParallelism: false,
+          // Tests wait more than they work; more at once would leave the services under test no core to themselves.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
     ],
