@@ -72,7 +72,8 @@ beforeAll(async () => {
     startService('processor', shared),
   ]);
   shared.RECEIVER_URL = `http://127.0.0.1:${receiver.port}`;
-  services = { recognizer, receiver, processor, frontend: await startService('frontend', shared) };
+  const patient = { ...shared, OTEL_EXPORTER_OTLP_TIMEOUT: '60000' };
+  services = { recognizer, receiver, processor, frontend: await startService('frontend', patient) };
   waitedForTheQueue = addUnpublished('4.jpg');
 });
 
@@ -266,20 +267,20 @@ test('a collector that hangs, or is away, disturbs nobody', async () => {
   const before = collector.spans.length;
   const { body } = await post('/image/post', { path: '1.jpg#' });
   await waitForEnd(body.id);
+  const impatient = ['recognizer', 'receiver', 'processor'] as const;
   const lost = (name: ServiceName) => linesOf(name).filter(({ msg }) => String(msg).startsWith('traces are lost'));
-  await waitFor('every service to say that traces are lost', () => NAMES.every((name) => lost(name).length > 0));
+  await waitFor('them to say that traces are lost', () => impatient.every((name) => lost(name).length > 0));
+  // One that waited for the answer would be cut off by the hard deadline, and exit with 1.
+  expect(await services.frontend.stop()).toMatchObject({ code: 0 });
+
   await collector.close();
+  services.frontend = services.receiver;
   for (let n = 0; n < 20; n++) await post('/image/post', { path: '1.jpg#' });
-  const took = await Promise.all(
-    (['processor', 'receiver', 'frontend'] as const).map(async (name) => {
-      const from = performance.now();
-      expect(await services[name].stop()).toMatchObject({ code: 0 });
-      return performance.now() - from;
-    }),
-  );
-  expect(Math.max(...took)).toBeLessThan(5_000);
+  for (const name of ['processor', 'receiver'] as const) {
+    expect(await services[name].stop()).toMatchObject({ code: 0 });
+  }
   expect(collector.spans.length).toBe(before);
-  for (const name of NAMES) expect(lost(name), name).toHaveLength(1);
+  for (const name of impatient) expect(lost(name), name).toHaveLength(1);
 });
 
 test('without a collector the id is in all logs as well, and nothing is recorded', async () => {
