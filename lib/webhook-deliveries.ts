@@ -100,11 +100,17 @@ export async function listDeliveries(
   }));
 }
 
-/** How many messages wait and how many are dead, by webhook; none are left out. */
-export async function countUndelivered(db: Queryable): Promise<Map<number, { pending: number; dead: number }>> {
+/** How many messages wait and how many are dead, by webhook; those of which there are none are left out. */
+export async function countUndelivered(
+  db: Queryable,
+  webhookIds: readonly number[],
+): Promise<Map<number, { pending: number; dead: number }>> {
+  if (webhookIds.length === 0) return new Map();
+  // By both, so that the many that were delivered are not looked at.
   const [rows] = await db.query<Row[]>(
     `SELECT webhook_id, status, COUNT(*) AS count FROM webhook_deliveries
-      WHERE status IN ('pending', 'dead') GROUP BY webhook_id, status`,
+      WHERE webhook_id IN (?) AND status IN ('pending', 'dead') GROUP BY webhook_id, status`,
+    [webhookIds],
   );
   const counts = new Map<number, { pending: number; dead: number }>();
   for (const row of rows) {

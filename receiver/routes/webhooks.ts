@@ -74,8 +74,11 @@ function addWebhookList(app: App, { db, webhooks }: WebhookRouteOptions): void {
       },
     },
     async () => {
-      const counts = await countUndelivered(db);
       const found = await webhooks.listWebhooks();
+      const counts = await countUndelivered(
+        db,
+        found.map(({ id }) => id),
+      );
       return {
         webhooks: found.map((hook) => ({ ...present(hook), ...(counts.get(hook.id) ?? { pending: 0, dead: 0 }) })),
       };
