@@ -261,7 +261,7 @@ describe('when something is missing', () => {
     await waitFor('the queue to be there', async () => (await queued()) === 0);
     await proxy.fail('hung');
     expect(await post('/image/post', { path: 'hung.jpg' }, {}, hanging)).toMatchObject({ status: 202 });
-    expect(hanging.log()).toContain('ids were not taken by the queue');
+    await waitFor('the log to say so', () => hanging.log().includes('ids were not taken by the queue'));
     await proxy.fail(null);
     await waitFor('the photo to be enqueued', async () => (await queued()) === 1, 60_000);
     await hanging.stop();
