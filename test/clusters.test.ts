@@ -58,7 +58,7 @@ afterAll(async () => {
 
 beforeEach(async () => {
   for (const table of ['person_images', 'face_rejections', 'faces', 'clusters', 'images', 'person', 'jobs']) {
-    await db.query(`DELETE FROM ${table}`);
+    await db.write(`DELETE FROM ${table}`, []);
     await db.query(`ALTER TABLE ${table} AUTO_INCREMENT = 1`);
   }
   names = { IMAGES_STREAM: createStreamName(), EVENTS_STREAM: createStreamName() };

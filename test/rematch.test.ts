@@ -71,7 +71,8 @@ beforeEach(async () => {
   await db.query(
     'INSERT INTO gallery_removals (revision, person_image_id) SELECT g.revision, pi.id FROM person_images pi, gallery g',
   );
-  for (const table of ['person_images', 'faces', 'images', 'person', 'jobs']) await db.query(`DELETE FROM ${table}`);
+  for (const table of ['person_images', 'faces', 'images', 'person', 'jobs'])
+    await db.write(`DELETE FROM ${table}`, []);
   for (const table of ['faces', 'images']) await db.query(`ALTER TABLE ${table} AUTO_INCREMENT = 1`);
   names = { IMAGES_STREAM: createStreamName(), EVENTS_STREAM: createStreamName() };
   processors = [];
