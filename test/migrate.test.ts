@@ -308,10 +308,10 @@ describe.each(servers)('on $name', ({ url }) => {
     expect(await images.listNotEnqueued({ minAgeMs: 3_600_000, limit: 10 })).toEqual([]);
 
     const seen: number[] = [];
-    for (let before: number | null | undefined; before !== null; ) {
-      const page = await images.listImages({ status: 'pending', limit: 500, ...(before ? { before } : {}) });
+    for (let past: number | null | undefined; past !== null; ) {
+      const page = await images.listImages({ status: 'pending', limit: 500, ...(past ? { past } : {}) });
       seen.push(...page.images.map((image) => image.id));
-      before = page.next;
+      past = page.next;
     }
     expect(seen).toEqual([...new Set(seen)].sort((a, b) => b - a));
     expect((await images.countByStatus()).pending).toBe(seen.length);
