@@ -157,7 +157,7 @@ describe('replicas', () => {
 
   test('every process says that it is there, one leads, and one that is stopped is gone', async () => {
     const first = await waitFor('a leader', findLeader);
-    expect(first.leads).toEqual(['sweep', 'retry', 'tidy', 'history']);
+    expect(first.leads).toEqual(['sweep', 'retry', 'tidy', 'history', 'wake', 'webhooks']);
     const { replicas, disk } = await ask<System>('/v1/system');
     expect(replicas.map(({ service }) => service)).toEqual(['receiver', 'receiver']);
     expect(disk?.freeBytes).toBeLessThan(disk?.totalBytes ?? 0);

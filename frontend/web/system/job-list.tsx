@@ -4,7 +4,7 @@ import { t } from '../texts.ts';
 import { useNow } from '../use-now.ts';
 
 const known = [
-  ...(['sweep', 'retry', 'tidy', 'history', 'rematch', 'clusters', 'retention'] as const),
+  ...(['sweep', 'retry', 'tidy', 'history', 'wake', 'webhooks', 'rematch', 'clusters', 'retention'] as const),
   ...(['answers', 'models'] as const),
 ];
 

@@ -436,6 +436,8 @@ export const en = {
       retry: 'Try again what has failed',
       tidy: 'Tidy the queue',
       history: 'Count what is done',
+      wake: 'Call for a processor when there is none',
+      webhooks: 'Tell other programs',
       rematch: 'Keep names true to the gallery',
       clusters: 'Group unknown faces',
       retention: 'Forget strangers in time',

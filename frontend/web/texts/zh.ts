@@ -388,6 +388,8 @@ export const zh: Partial<Record<keyof typeof en, unknown>> = {
       retry: '重试失败的照片',
       tidy: '整理队列',
       history: '统计处理情况',
+      wake: '没有处理进程时唤起一个',
+      webhooks: '通知其他程序',
       rematch: '让姓名与人脸库保持一致',
       clusters: '归并未知人脸',
       retention: '按期忘记陌生人',
