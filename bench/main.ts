@@ -39,7 +39,7 @@ function chooseExtent({ defaults }: Benchmark, asked: { images?: string; turns?:
     const text = asked[key];
     if (text === undefined) return defaults?.[key] ?? 0;
     if (defaults === undefined) throw new Error(`--${key} means nothing to this benchmark.`);
-    if (!/^[1-9]\d{0,5}$/.test(text)) throw new Error(`--${key} ${text}: expected a whole number from 1 on.`);
+    if (!/^[1-9]\d{0,6}$/.test(text)) throw new Error(`--${key} ${text}: expected a whole number from 1 on.`);
     return Number(text);
   };
   return { images: choose('images'), turns: choose('turns') };
@@ -53,7 +53,7 @@ async function loadBenchmark(name: string): Promise<Benchmark> {
     if (benchmark !== undefined) return benchmark;
   }
   throw new Error(
-    `There is no benchmark "${name}". Usage: npm run bench -- engine|recognizer|pipeline|ingest|scale [--json] [--images N] [--turns N]`,
+    `There is no benchmark "${name}". Usage: npm run bench -- engine|recognizer|pipeline|ingest|scale|listing|page|gallery|rematch|clusters|quality [--json] [--images N] [--turns N]`,
   );
 }
 
