@@ -23,6 +23,7 @@ export default defineConfig({
           name: 'deploy',
           include: DEPLOY,
           testTimeout: 60_000,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -36,7 +37,7 @@ export default defineConfig({
           hookTimeout: 180_000,
           // Tests wait more than they work; more at once would leave the services under test no core to themselves.
           maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],
