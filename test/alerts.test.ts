@@ -5,7 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { PodMonitor, PrometheusRule } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
+import {
+  PodMonitor,
+  PrometheusRule,
+  ServiceMonitor,
+} from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { generateFiles } from '../deploy/monitoring/generate.ts';
@@ -90,7 +94,9 @@ function describeTest({ alert, at, labels }: AlertCase, series: Series, fires: b
 
 // That they render, in every overlay, is seen by test/deploy.test.ts.
 describe('for the Prometheus operator', () => {
-  const monitor = parse(read('deploy/k8s/components/monitoring/pod-monitor.yaml'), { merge: true });
+  const readMonitor = (name: string) =>
+    parse(read(`deploy/k8s/components/monitoring/${name}-monitor.yaml`), { merge: true });
+  const [byPod, byService] = [readMonitor('pod'), readMonitor('service')];
 
   test('the alerts are the same, in the form that it takes', () => {
     const rule = parse(read('deploy/monitoring/prometheus-rule.yaml'));
@@ -100,17 +106,22 @@ describe('for the Prometheus operator', () => {
     expect(() => new PrometheusRule({ spec: { groups: [{ rules: [] }] } } as never).validate()).toThrow();
   });
 
-  test('every service is scraped, at a port that it has', () => {
-    new PodMonitor(monitor).validate();
-    const services = ['receiver', 'processor', 'recognizer', 'frontend'];
-    expect(monitor.spec.selector.matchExpressions[0].values).toEqual(services);
-    const endpoints: { port: string; relabelings: unknown[] }[] = monitor.spec.podMetricsEndpoints;
-    expect(endpoints.map(({ relabelings }) => relabelings.length)).toEqual([2, 2, 2]);
-    for (const name of services) {
+  test('every service is scraped, at a port that it has, under the name that the alerts know', () => {
+    new PodMonitor(byPod).validate();
+    new ServiceMonitor(byService).validate();
+    const selected = [byPod, byService].flatMap(({ spec }) => {
+      const endpoints: { port: string; relabelings: object[] }[] = spec.podMetricsEndpoints ?? spec.endpoints;
+      return (spec.selector.matchExpressions[0].values as string[]).map((name) => ({ name, endpoints }));
+    });
+    expect(selected.map(({ name }) => name).sort()).toEqual(['frontend', 'processor', 'receiver', 'recognizer']);
+    for (const { name, endpoints } of selected) {
       const objects = parseAllDocuments(read(`deploy/k8s/base/${name}.yaml`)).map((document) => document.toJS());
       const { ports } = objects.find(({ kind }) => kind === 'Deployment').spec.template.spec.containers[0];
       const scraped = endpoints.filter(({ port }) => ports.some((own: { name: string }) => own.name === port));
       expect(scraped, name).toHaveLength(1);
+      expect(scraped[0]?.relabelings).toContainEqual(
+        expect.objectContaining({ targetLabel: 'job', replacement: 'faceflow-$1' }),
+      );
     }
   });
 
