@@ -160,8 +160,15 @@ describe('programs that are told', () => {
         output += some;
       });
     }
+    let hasEnded = false;
+    void told.ended.then(() => {
+      hasEnded = true;
+    });
     try {
-      await waitFor('it to listen', () => output.includes('listening'));
+      await waitFor('it to listen', () => {
+        if (hasEnded) throw new Error(`it has ended: ${output}`);
+        return output.includes('listening');
+      });
       expect((await services.call('POST', `/v1/webhooks/${id}/test`)).body).toMatchObject({ delivered: true });
       const { body: person } = await services.call('POST', '/v1/people', { name: `told in ${language}` });
       await waitFor('the person', () => output.includes('person.changed'));
