@@ -101,7 +101,8 @@ async function takeAll(browser: Browser, address: string, images: readonly SeenI
       bypassCSP: true,
     });
     const page = await context.newPage();
-    await page.route(/\/v1\/(images\/\d+\/photo|faces\/\d+\/crop)/, (route) => answerPixelated(route, images));
+    // Every picture, whatever the route is called.
+    await page.route(/\/v1\/.+\/(photo|crop)\b/, (route) => answerPixelated(route, images));
     await page.goto(`${address}${path}`);
     // The one font without serifs that is sure to be there.
     await page.addStyleTag({ content: ':root { --font: "DejaVu Sans", sans-serif }' });
@@ -120,7 +121,7 @@ async function takeAll(browser: Browser, address: string, images: readonly SeenI
   if (bytes > MAX_BYTES) throw new Error(`They are larger than ${MAX_BYTES / 1000} kB.`);
 }
 
-/** A photo with its faces, or the crop of a face as a whole, so that nobody can be told. */
+/** A photo with its faces, and any other picture as a whole, so that nobody can be told. */
 async function answerPixelated(route: Route, images: readonly SeenImage[]): Promise<void> {
   const response = await route.fetch();
   const [, id] = /\/images\/(\d+)\/photo/.exec(route.request().url()) ?? [];
