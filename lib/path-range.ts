@@ -3,11 +3,6 @@ const PATH_START = 255;
 /** The last of all characters: nothing that is stored comes after it. */
 const LAST = '\u{10ffff}';
 
-/** As much of a path as `images.path_start` holds of it. */
-export function startOfPath(path: string): string {
-  return [...path].slice(0, PATH_START).join('');
-}
-
 /**
  * Between which values of `images.path_start` the images lie whose path starts so; where `start` is as long as the column,
  * others may lie there as well.
