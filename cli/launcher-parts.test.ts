@@ -67,6 +67,11 @@ test('a port that is taken is named with the variable that changes it', async ()
   server.close();
 });
 
+test('one process is not given a port twice, though nobody listens on the first yet', async () => {
+  const ports = await Promise.all(Array.from({ length: 300 }, () => chooseFreePort()));
+  expect(new Set(ports).size).toBe(300);
+});
+
 test('only what asks who is there listens beyond this machine', () => {
   for (const host of ['0.0.0.0', '::', '192.0.2.7', 'faces.example.org']) {
     expect(['receiver', 'frontend'].map((name) => hostOf(name as 'receiver', host))).toEqual([host, host]);

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { distanceOf, nameFace, storeFaces } from '../bench/stored-faces.ts';
 import { type Database, openDatabase, type Row } from '../lib/database.ts';
-import { readJobState } from '../lib/jobs.ts';
 import {
   createDatabase,
   createStreamName,
@@ -10,7 +9,7 @@ import {
   startService,
   type TestDatabase,
 } from './servers.ts';
-import { waitFor } from './wait-for.ts';
+import { untilRematched } from './until-rematched.ts';
 
 let database: TestDatabase;
 let db: Database;
@@ -52,9 +51,9 @@ beforeAll(async () => {
   const receiver = await startService('receiver', { ...shared, RECOGNIZER_ADDRESS, IMAGE_ROOTS: '/tmp' });
   services = [receiver, processor, recognizer];
   url = `http://127.0.0.1:${receiver.port}`;
-  await untilUpToDate();
+  await untilRematched(db);
   await reject();
-  await untilUpToDate();
+  await untilRematched(db);
 });
 
 afterAll(async () => {
@@ -71,20 +70,6 @@ async function reject(): Promise<void> {
   );
   const response = await fetch(`${url}/v1/faces/${face?.id}/person`, { method: 'DELETE' });
   expect(response.status).toBe(200);
-}
-
-async function untilUpToDate(): Promise<void> {
-  await waitFor(
-    'the job to be up to date',
-    async () => {
-      const [rows] = await db.query<Row[]>(
-        'SELECT revision, (SELECT COUNT(*) FROM images WHERE rematch = 1) AS marked FROM gallery WHERE id = 1',
-      );
-      const state = (await readJobState(db, 'rematch')) as { doneRevision?: number } | null;
-      return state?.doneRevision === rows[0]?.revision && rows[0]?.marked === 0;
-    },
-    60_000,
-  );
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
@@ -122,7 +107,7 @@ async function expectExactPreview(query: string, set: () => Promise<unknown>): P
   const previewed = await previewAll(query);
   const before = await readAnswers();
   await set();
-  await untilUpToDate();
+  await untilRematched(db);
   const after = await readAnswers();
   const changed = [...before].flatMap(([id, { person }]) =>
     after.get(id)?.person === person ? [] : [[id, person, after.get(id)?.person ?? null]],

@@ -9,7 +9,6 @@ import { type Database, openDatabase, type Row } from '../lib/database.ts';
 import { type EventRead, type Events, openEvents } from '../lib/events.ts';
 import { type ImageQueue, openImageQueue } from '../lib/image-queue.ts';
 import { type Images, openImages } from '../lib/images.ts';
-import { readJobState } from '../lib/jobs.ts';
 import { samplePhoto, VARIANTS } from './sample-photos.ts';
 import {
   createDatabase,
@@ -19,6 +18,7 @@ import {
   startService,
   type TestDatabase,
 } from './servers.ts';
+import { untilRematched } from './until-rematched.ts';
 import { waitFor } from './wait-for.ts';
 
 let folder: string;
@@ -111,20 +111,6 @@ async function startProcessor(): Promise<RunningService> {
 const leaderOf = (some: readonly RunningService[]) =>
   waitFor('a leader', () => some.find((one) => one.log().includes('"leading"')));
 
-async function untilUpToDate(timeoutMs = 30_000): Promise<void> {
-  await waitFor(
-    'the job to be up to date',
-    async () => {
-      const [rows] = await db.query<Row[]>(
-        'SELECT revision, (SELECT COUNT(*) FROM images WHERE rematch > 0) AS marked FROM gallery WHERE id = 1',
-      );
-      const state = (await readJobState(db, 'rematch')) as { doneRevision?: number } | null;
-      return state?.doneRevision === rows[0]?.revision && rows[0]?.marked === 0;
-    },
-    timeoutMs,
-  );
-}
-
 const statusesByPath = async () => {
   const [rows] = await db.query<Row[]>(
     'SELECT i.path, i.status, p.name FROM images i LEFT JOIN person p ON p.id = i.person ORDER BY i.path',
@@ -140,7 +126,7 @@ test('a face is named: the other photos of that person follow, without looking a
   const ids = added.map((image) => image.id);
   await waitFor('the queue', async () => (await queue.enqueue(ids).catch(() => [])).length === ids.length);
   await waitFor('every photo to end', async () => (await images.countByStatus()).pending === 0, 60_000);
-  await untilUpToDate();
+  await untilRematched(db);
   expect(new Set(Object.values(await statusesByPath()))).toEqual(new Set(['unknown']));
   expect(told.filter(({ event }) => event.kind === 'image.finished')).toHaveLength(4);
   const looked = photosLookedAt();
@@ -149,7 +135,7 @@ test('a face is named: the other photos of that person follow, without looking a
   const eva = await nameFace(db, face?.id, 'Eva');
   const others = { 'mirrored.jpg': 'Eva', 'smaller.jpg': 'Eva', 'other.jpg': 'unknown' };
   await waitFor('their names', async () => (await statusesByPath())['smaller.jpg'] === 'Eva');
-  await untilUpToDate();
+  await untilRematched(db);
   expect(await statusesByPath()).toEqual({ 'first.jpg': 'Eva', ...others });
   await waitFor('the events', () => changedImages().length === 3);
   expect(changedImages()).toEqual(ids.slice(0, 3));
@@ -167,7 +153,7 @@ test('a face is named: the other photos of that person follow, without looking a
     await connection.query("UPDATE faces SET person_id = NULL, decided_by = 'user' WHERE id = ?", [face?.id]);
     await connection.query('UPDATE images SET rematch = 1 WHERE id = ?', [ids[0]]);
   });
-  await untilUpToDate();
+  await untilRematched(db);
   expect(new Set(Object.values(await statusesByPath()))).toEqual(new Set(['unknown']));
   expect(photosLookedAt()).toBe(looked);
 });
@@ -178,7 +164,7 @@ test('a processor is killed half-way, photos are deleted and a person is named m
   const [first = 0, second = 0] = stored.firstFaces;
   const both = await Promise.all([startProcessor(), startProcessor()]);
   const leader = await leaderOf(both);
-  await untilUpToDate();
+  await untilRematched(db);
   const rightFirst = facesNearTo(stored, first);
   const rightSecond = facesNearTo(stored, second);
   expect(rightFirst.size).toBeGreaterThan(100);
@@ -195,7 +181,7 @@ test('a processor is killed half-way, photos are deleted and a person is named m
   const bob = await nameFace(db, second, 'Bob');
   recognizer.kill('SIGCONT');
   await leaderOf(both.filter((one) => one !== leader));
-  await untilUpToDate(60_000);
+  await untilRematched(db);
 
   const [rows] = await db.query<Row[]>('SELECT id FROM faces');
   const left = new Set(rows.map((row) => row.id));
@@ -216,7 +202,7 @@ test('faces decided before candidates were kept are decided once; a mark is enou
   await db.query('UPDATE faces SET candidates = NULL');
   await db.query("DELETE FROM jobs WHERE name = 'rematch'");
   await startProcessor();
-  await untilUpToDate();
+  await untilRematched(db);
   const [[undecided]] = await db.query<Row[]>('SELECT COUNT(*) AS count FROM faces WHERE candidates IS NULL');
   expect(undecided?.count).toBe(0);
 

@@ -15,6 +15,7 @@ import {
   startService,
   type TestDatabase,
 } from './servers.ts';
+import { untilRematched } from './until-rematched.ts';
 import { waitFor } from './wait-for.ts';
 
 const MAX_BYTES = 5_000_000;
@@ -62,6 +63,7 @@ beforeAll(async () => {
   const naming = { method: 'PUT', body: '{"name":"raj","force":true}' };
   expect(await answerOf(await fetch(`${url}/v1/faces/${face?.id}/person`, naming))).toMatchObject({ enrolled: true });
   await waitFor('him to be known', async () => (await upload(mirrored)).faces.some((one: Answer) => one.person));
+  await untilRematched(db);
 });
 
 afterAll(async () => {
