@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { type ApiKey, KEY_ROLES, type KeyRole, openApiKeys } from '../lib/api-keys.ts';
 import { systemActor } from '../lib/audit.ts';
 import { PermanentError } from '../lib/errors.ts';
+import { formatColumns, print } from './client/print.ts';
 import { LaunchError } from './launch-error.ts';
 import { withDatabase } from './with-database.ts';
 
@@ -39,7 +40,7 @@ export function addKeyCommands(program: Command, exitWith: (code: number) => nev
         openApiKeys(db).addKey({ name, roles: role, expiresAt: expires ?? null, actor: COMMAND_LINE }),
       );
       // The key alone on stdout: KEY=$(faceflow keys add …).
-      if (!json) process.stderr.write(`${describe(made)}\nThe key, shown only now:\n`);
+      if (!json) process.stderr.write(`${describe([made])}\nThe key, shown only now:\n`);
       process.stdout.write(`${json ? JSON.stringify(made) : made.key}\n`);
       exitWith(0);
     });
@@ -50,8 +51,7 @@ export function addKeyCommands(program: Command, exitWith: (code: number) => nev
     .option('--json', 'one JSON object')
     .action(async ({ json }: { json?: boolean }) => {
       const found = await withDatabase((db) => openApiKeys(db).listKeys());
-      const text = found.map(describe).join('\n') || 'No keys.';
-      process.stdout.write(`${json ? JSON.stringify({ keys: found }) : text}\n`);
+      print(json, { keys: found }, found.length === 0 ? 'No keys.' : describe(found));
       exitWith(0);
     });
 
@@ -67,7 +67,7 @@ export function addKeyCommands(program: Command, exitWith: (code: number) => nev
       }).catch((error: unknown) => {
         throw error instanceof PermanentError ? new LaunchError(error.message) : error;
       });
-      process.stdout.write(`${json ? JSON.stringify(revoked) : describe(revoked)}\n`);
+      print(json, revoked, describe([revoked]));
       exitWith(0);
     });
 }
@@ -103,12 +103,16 @@ export function parseExpiry(text: string): Date {
   return when;
 }
 
-function describe({ id, name, roles, expiresAt, revokedAt, lastUsedAt }: ApiKey): string {
+function describe(keys: readonly ApiKey[]): string {
+  return formatColumns(['id', 'name', 'roles', ''], keys.map(toRow));
+}
+
+function toRow({ id, name, roles, expiresAt, revokedAt, lastUsedAt }: ApiKey): string[] {
   const day = (date: Date) => date.toISOString().slice(0, 16).replace('T', ' ');
   const state = [
     ...(revokedAt ? [`revoked ${day(revokedAt)}`] : []),
     ...(expiresAt ? [`expires ${day(expiresAt)}`] : []),
     lastUsedAt ? `last used ${day(lastUsedAt)}` : 'never used',
   ];
-  return `${id}\t${name}\t${roles.join(',')}\t${state.join(', ')}`;
+  return [String(id), name, roles.join(','), state.join(', ')];
 }

@@ -428,7 +428,7 @@ test('faceflow people: add, list, rename, merge, erase', async () => {
   await faceflow('add', 'Petra C', join(services.photos, 'd.jpg'), '--force');
   const merged = await faceflow('merge', 'Petra B', 'Petra C', '--json');
   expect(JSON.parse(merged.stdout)).toMatchObject({ name: 'Petra B', faces: 2 });
-  expect((await faceflow('list', 'petra')).stdout).toContain('Petra B\t2 references');
+  expect((await faceflow('list', 'petra')).stdout).toMatch(/Petra B +2 /);
   expect(JSON.parse((await faceflow('erase', 'Petra B', '--json')).stdout)).toMatchObject({ references: 2, files: 2 });
   expect(await faceflow('rename', 'Petra B', 'x')).toMatchObject({
     code: 1,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { createProgress } from '../progress.ts';
 import { ask } from './api.ts';
+import { formatColumns, print } from './print.ts';
 
 const ASK_EVERY_MS = 1_000;
 
@@ -42,8 +43,6 @@ interface Job {
 /** The commands `faceflow models …`, which talk to the API at FACEFLOW_URL. */
 export function addModelCommands(program: Command, exitWith: (code: number) => never): void {
   const models = program.command('models').description('what faces are described by, and how to change it');
-  const print = (json: boolean | undefined, value: unknown, text: string) =>
-    process.stdout.write(`${json ? JSON.stringify(value) : text}\n`);
   const jsonOption = ['--json', 'one JSON object'] as const;
 
   models
@@ -52,7 +51,7 @@ export function addModelCommands(program: Command, exitWith: (code: number) => n
     .option(...jsonOption)
     .action(async ({ json }: { json?: boolean }) => {
       const found = await ask<{ models: Model[] }>('GET', '/v1/models');
-      print(json, found, found.models.map(describeModel).join('\n'));
+      print(json, found, describeModels(found.models));
       exitWith(0);
     });
 
@@ -65,7 +64,7 @@ export function addModelCommands(program: Command, exitWith: (code: number) => n
     .action(async (name: string, { wait, json }: { wait?: boolean; json?: boolean }) => {
       const asked = await ask<Model>('POST', `/v1/models/${encodeURIComponent(name)}/prepare`);
       const model = wait ? await waitUntilCompared(name) : asked;
-      print(json, model, describeModel(model));
+      print(json, model, describeModels([model]));
       exitWith(0);
     });
 
@@ -87,7 +86,7 @@ export function addModelCommands(program: Command, exitWith: (code: number) => n
     .option(...jsonOption)
     .action(async (name: string, { json }: { json?: boolean }) => {
       const answer = await ask<{ model: Model }>('POST', `/v1/models/${encodeURIComponent(name)}/activate`);
-      print(json, answer, describeModel(answer.model));
+      print(json, answer, describeModels([answer.model]));
       exitWith(0);
     });
 
@@ -98,7 +97,7 @@ export function addModelCommands(program: Command, exitWith: (code: number) => n
     .option(...jsonOption)
     .action(async (name: string, { json }: { json?: boolean }) => {
       const model = await ask<Model>('DELETE', `/v1/models/${encodeURIComponent(name)}`);
-      print(json, model, describeModel(model));
+      print(json, model, describeModels([model]));
       exitWith(0);
     });
 }
@@ -117,14 +116,16 @@ function waitUntilCompared(name: string): Promise<Model> {
   });
 }
 
-function describeModel({ name, state, counts }: Model): string {
-  const parts = counts ? [sayCounts('faces', counts.faces), sayCounts('references', counts.references)] : [];
-  return [name, state, ...parts].join('\t');
+function describeModels(models: readonly Model[]): string {
+  const rows = models.map(({ name, state, counts }) => [
+    ...[name, state, counts ? sayCounts(counts.faces) : '', counts ? sayCounts(counts.references) : ''],
+  ]);
+  return formatColumns(['model', 'state', 'faces', 'references'], rows);
 }
 
-function sayCounts(what: string, { described, waiting, missing }: Counts): string {
+function sayCounts({ described, waiting, missing }: Counts): string {
   const lacking = Object.entries(missing).map(([code, count]) => `, ${count} ${code}`);
-  return `${described} ${what}${waiting > 0 ? `, ${waiting} waiting` : ''}${lacking.join('')}`;
+  return `${described} described${waiting > 0 ? `, ${waiting} waiting` : ''}${lacking.join('')}`;
 }
 
 function describeComparison(found: Comparison): string {
@@ -133,7 +134,7 @@ function describeComparison(found: Comparison): string {
     `${changedPhotos} of ${photos} photos would change (${faces} faces compared): ` +
     `${gained} faces gain a name, ${lost} lose it, ${otherPerson} are another person`;
   const lines = found.examples.map(
-    ({ imageId, from, to }) => `image ${imageId}\t${sayAnswer(from)} → ${sayAnswer(to)}`,
+    ({ imageId, from, to }) => `image ${imageId}: ${sayAnswer(from)} → ${sayAnswer(to)}`,
   );
   return [summary, ...lines].join('\n');
 }

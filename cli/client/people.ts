@@ -6,7 +6,7 @@ import { LaunchError } from '../launch-error.ts';
 import { createProgress } from '../progress.ts';
 import { ApiError, ask, askForPages, DEFAULT_URL } from './api.ts';
 import { findPhotos } from './find-photos.ts';
-import { print } from './print.ts';
+import { formatColumns, print } from './print.ts';
 
 const ASK_EVERY_MS = 300;
 /** Photos in one upload. */
@@ -42,8 +42,9 @@ export function addPeopleCommands(program: Command, exitWith: (code: number) => 
     .option('--json', 'one JSON object')
     .action(async (part: string | undefined, { json }: { json?: boolean }) => {
       const found = await listPeople(part);
-      const lines = found.map(({ id, name, faces, images }) => `${id}\t${name}\t${faces} references\t${images} images`);
-      print(json, { people: found }, lines.join('\n') || 'Nobody.');
+      const rows = found.map(({ id, name, faces, images }) => [String(id), name, String(faces), String(images)]);
+      const table = formatColumns(['id', 'name', 'references', 'images'], rows);
+      print(json, { people: found }, rows.length === 0 ? 'Nobody.' : table);
       exitWith(0);
     });
 

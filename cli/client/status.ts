@@ -2,27 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../lib/errors.ts';
 import { LaunchError } from '../launch-error.ts';
 import { apiUrl, ask } from './api.ts';
-import { formatColumns, print } from './print.ts';
+import { describeStatus, type Job, type Stats, type Status, type System } from './describe-status.ts';
+import { print } from './print.ts';
 
-interface Stats {
-  readonly images: Readonly<Record<string, number>>;
-  readonly queue: { readonly pending: number; readonly inFlight: number } | null;
-}
-
-interface Job {
-  readonly name: string;
-  readonly done: number;
-  readonly total: number;
-  readonly startedAt: string | null;
-  readonly finishedAt: string | null;
-}
-
-interface Status {
-  readonly stats: Stats;
-  readonly jobs: readonly Job[];
-}
-
-const EVERY_MS = 1_000;
+const EVERY_MS = 2_000;
 const CLEAR_SCREEN = '\x1b[2J\x1b[H';
 
 /** `faceflow status`: once where nobody looks (no terminal, --json, --once), else live until it is interrupted. */
@@ -52,33 +35,18 @@ export async function showStatus({ once, json }: { once?: boolean; json?: boolea
 }
 
 async function readStatus(): Promise<Status> {
-  const [stats, { jobs }] = await Promise.all([
+  const [stats, { jobs }, { replicas, reasons }] = await Promise.all([
     ask<Stats>('GET', '/v1/stats'),
     ask<{ jobs: readonly Job[] }>('GET', '/v1/jobs'),
+    ask<System>('GET', '/v1/system'),
   ]);
-  return { stats, jobs };
+  return { stats, jobs, system: { replicas, reasons } };
 }
 
 function countDone({ stats }: Status): number {
   return Object.entries(stats.images).reduce((sum, [status, count]) => sum + (status === 'pending' ? 0 : count), 0);
 }
 
-function describe({ stats, jobs }: Status, perSecond: number | null): string {
-  const { images, queue } = stats;
-  const waiting = queue
-    ? `${queue.pending} wait in the queue, ${queue.inFlight} are being looked at`
-    : 'the queue cannot be reached';
-  const rate = perSecond === null ? '' : `, ${perSecond.toFixed(1)} images a second`;
-  const rows = jobs.map(({ name, done, total, startedAt, finishedAt }) => [
-    name,
-    startedAt === null ? 'never ran' : finishedAt === null ? `${done} of ${total}` : `done ${finishedAt}`,
-  ]);
-  return [
-    `${apiUrl()}: ${waiting}${rate}`,
-    formatColumns(
-      ['images', ''],
-      Object.entries(images).map(([status, count]) => [status, String(count)]),
-    ),
-    ...(rows.length > 0 ? [formatColumns(['jobs', ''], rows)] : []),
-  ].join('\n\n');
+function describe(status: Status, perSecond: number | null): string {
+  return describeStatus(status, { url: apiUrl(), perSecond, now: Date.now() });
 }
