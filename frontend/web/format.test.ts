@@ -45,7 +45,9 @@ test.each([
   [9_960, '10 s'],
   [89_000, '89 s'],
   [180_000, '3 min'],
-  [-5, '0.0 s'],
+  [-5, '0 ms'],
+  [38, '38 ms'],
+  [99.7, '0.1 s'],
 ])('formatDuration(%d)', (milliseconds, expected) => {
   expect(formatDuration(milliseconds)).toBe(expected);
 });

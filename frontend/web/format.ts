@@ -56,9 +56,10 @@ export function formatTimeOfDay(moment: number): string {
   return formats.timeOfDay.format(moment);
 }
 
-/** @param milliseconds as "0.4 s", "12 s", "3 min" */
+/** @param milliseconds as "40 ms", "0.4 s", "12 s", "3 min" */
 export function formatDuration(milliseconds: number): string {
   const seconds = Math.max(0, milliseconds) / 1000;
+  if (seconds < 0.0995) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   return seconds < 90 ? `${Math.round(seconds)} s` : `${Math.round(seconds / minute)} min`;
 }

@@ -36,7 +36,7 @@ test('what was done lately counts minutes that are over, and latency is that of 
   ];
   expect(sumDone(minutes, 60)).toBe(7);
   expect(sumDone(minutes, 2)).toBe(2);
-  expect(findLatency(minutes)).toEqual({ p50Ms: 300, p95Ms: 400 });
+  expect(findLatency(minutes)).toMatchObject({ p50Ms: 300, p95Ms: 400 });
   expect(findLatency([minute('10:00')])).toBeNull();
 });
 

@@ -50,10 +50,10 @@ export function sumDone(minutes: readonly Minute[], count: number): number {
   return over.reduce((sum, minute) => sum + countDone(minute), 0);
 }
 
-/** Of the newest minute in which photos ended. */
-export function findLatency(minutes: readonly Minute[]): { p50Ms: number; p95Ms: number } | null {
-  const { p50Ms = null, p95Ms = null } = minutes.findLast((minute) => minute.p50Ms !== null) ?? {};
-  return p50Ms === null ? null : { p50Ms, p95Ms: p95Ms ?? p50Ms };
+/** Of the newest minute in which photos ended. `at`: when it began, milliseconds since 1970. */
+export function findLatency(minutes: readonly Minute[]): { at: number; p50Ms: number; p95Ms: number } | null {
+  const { at = '', p50Ms = null, p95Ms = null } = minutes.findLast((minute) => minute.p50Ms !== null) ?? {};
+  return p50Ms === null ? null : { at: Date.parse(at), p50Ms, p95Ms: p95Ms ?? p50Ms };
 }
 
 /** The highest of them; null where nothing is known. */

@@ -2,10 +2,11 @@ import '../styles/system.css';
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { fetchHistory, fetchJobs, fetchSystem, type Minute, type System } from '../api-system.ts';
-import { formatBytes, formatCount, formatDuration } from '../format.ts';
+import { formatBytes, formatCount, formatDuration, formatRelativeTime } from '../format.ts';
 import { NotLoaded } from '../not-loaded.tsx';
 import { exactView } from '../routes.tsx';
 import { t } from '../texts.ts';
+import { useNow } from '../use-now.ts';
 import { useStats } from '../use-stats.ts';
 import { Failures } from './failures.tsx';
 import { findLatency, sumDone, toHistory } from './history.ts';
@@ -102,6 +103,7 @@ interface FiguresProps {
 function Figures({ minutes, system, backlog }: FiguresProps) {
   const latency = minutes && findLatency(minutes);
   const disk = system?.disk;
+  const now = useNow();
   const figures = [
     {
       name: t('system.backlog'),
@@ -116,7 +118,7 @@ function Figures({ minutes, system, backlog }: FiguresProps) {
     {
       name: t('system.latency'),
       value: latency ? formatDuration(latency.p50Ms) : null,
-      hint: latency ? t('system.latencyHint', { time: formatDuration(latency.p95Ms) }) : t('system.latencyNone'),
+      hint: latency ? describeLatency(latency, now) : t('system.latencyNone'),
     },
     {
       name: t('system.gallery'),
@@ -142,4 +144,8 @@ function Figures({ minutes, system, backlog }: FiguresProps) {
       ))}
     </dl>
   );
+}
+
+function describeLatency({ at, p95Ms }: { at: number; p95Ms: number }, now: number): string {
+  return t('system.latencyHint', { time: formatDuration(p95Ms), moment: formatRelativeTime(at, now) });
 }

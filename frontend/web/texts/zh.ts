@@ -344,7 +344,7 @@ export const zh: Partial<Record<keyof typeof en, unknown>> = {
     hourly: '已完成',
     hourlyHint: '张照片（最近一小时）',
     latency: '得到结果的时间',
-    latencyHint: '一半照片在此时间内；95 % 在 {{time}} 内',
+    latencyHint: '一半照片在此时间内；95 % 在 {{time}} 内；{{moment}}',
     latencyNone: '最近没有处理照片',
     gallery: '人脸库',
     people_other: '{{count, number}} 人',
