@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import mysql from 'mysql2/promise';
+import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { systemActor } from '../lib/audit.ts';
 import { type Database, openDatabase } from '../lib/database.ts';
@@ -10,7 +11,8 @@ import type { FaceQuality } from '../lib/face-quality.ts';
 import { openImages, type SeenFace } from '../lib/images.ts';
 import { openPeople } from '../lib/people.ts';
 import { openPersons } from '../lib/persons.ts';
-import { removeDeadProcessors, removeProcessor, reportProcessor, summariseProcessors } from '../lib/processors.ts';
+import { summariseProcessors } from '../lib/processors.ts';
+import { type ReplicaDetails, reportReplica } from '../lib/replicas.ts';
 import { listDue, putBack } from '../lib/retry.ts';
 import { createGallerySearch } from '../recognizer/gallery-search.ts';
 import { migrate } from '../sql/migrate.ts';
@@ -346,23 +348,56 @@ describe.each(servers)('on $name', ({ url }) => {
     expect(await openImages(db).listNotEnqueued({ minAgeMs: 0, limit: 10_000 })).not.toContainEqual({ id, attempt: 3 });
   });
 
-  test('processors are summed up by their rows', async () => {
-    expect(await summariseProcessors(db)).toMatchObject({ state: 'stopped', unavailableSince: null });
-    const well = { state: 'closed', unavailableSince: null, nextAttemptAt: null } as const;
-    const away = { unavailableSince: new Date(Date.now() - 60_000), nextAttemptAt: new Date(Date.now() + 30_000) };
-    await reportProcessor(db, 'a', well);
-    await reportProcessor(db, 'a', { ...away, state: 'open' });
-    const paused = await summariseProcessors(db);
-    expect(paused).toMatchObject({ state: 'paused', processors: 1, paused: 1 });
-    expect(Date.now() - (paused.unavailableSince?.getTime() ?? 0)).toBeGreaterThan(50_000);
-    expect(paused.nextAttemptInMs).toBeGreaterThan(0);
-    expect(paused.nextAttemptInMs).toBeLessThanOrEqual(30_000);
-    await reportProcessor(db, 'b', well);
-    expect(await summariseProcessors(db)).toMatchObject({ state: 'running', processors: 2, paused: 1 });
-    await removeProcessor(db, 'a');
-    await removeProcessor(db, 'b');
-    expect((await summariseProcessors(db)).processors).toBe(0);
-    expect(await db.transact(removeDeadProcessors)).toBe(0);
+  test('processors are summed up by what they say of themselves; the version before finds the same in its table', async () => {
+    /** As its receivers ask. */
+    const summariseAsBefore = async () => {
+      const [rows] = await db.query<mysql.RowDataPacket[]>(
+        `SELECT COUNT(*) AS processors, COUNT(CASE WHEN breaker = 'open' THEN 1 END) AS paused,
+                MIN(unavailable_since) AS since,
+                TIMESTAMPDIFF(MICROSECOND, CURRENT_TIMESTAMP(3), MIN(next_attempt_at)) AS next_in
+           FROM processors WHERE seen_at > CURRENT_TIMESTAMP(3) - INTERVAL 35 SECOND`,
+      );
+      // An aggregate without groups is one row.
+      const { processors, paused, since, next_in } = rows[0] as mysql.RowDataPacket;
+      return {
+        processors,
+        paused,
+        unavailableSince: since,
+        nextAttemptInMs: next_in === null ? null : next_in / 1_000,
+      };
+    };
+    const stopping = new AbortController();
+    const { signal } = stopping;
+    const log = pino({ level: 'silent' });
+    const start = (breaker: NonNullable<ReplicaDetails['breaker']>) =>
+      reportReplica({ db, service: 'processor', look: () => ({ breaker }), log, signal });
+    const both = async () => [await summariseProcessors(db), await summariseAsBefore()];
+    const untilBoth = (expected: { readonly processors: number; readonly paused: number }) =>
+      waitFor(JSON.stringify(expected), async () => {
+        const found = await both();
+        return found.every((it) => it.processors === expected.processors && it.paused === expected.paused) && found;
+      });
+    const well = { state: 'closed', unavailableForMs: null, nextAttemptInMs: null } as const;
+
+    expect(await both()).toMatchObject([{ state: 'stopped', processors: 0 }, { processors: 0 }]);
+    const receiver = reportReplica({ db, service: 'receiver', log, signal });
+    const first = start({ state: 'open', unavailableForMs: 60_000, nextAttemptInMs: 30_000 });
+    for (const paused of await untilBoth({ processors: 1, paused: 1 })) {
+      expect(Date.now() - (paused.unavailableSince?.getTime() ?? 0)).toBeGreaterThan(50_000);
+      expect(paused.nextAttemptInMs).toBeGreaterThan(0);
+      expect(paused.nextAttemptInMs).toBeLessThanOrEqual(30_000);
+    }
+    expect(await summariseProcessors(db)).toMatchObject({ state: 'paused' });
+    const second = start(well);
+    await untilBoth({ processors: 2, paused: 1 });
+    expect(await summariseProcessors(db)).toMatchObject({ state: 'running' });
+    first.tell({ breaker: well });
+    for (const one of await untilBoth({ processors: 2, paused: 0 })) {
+      expect(one).toMatchObject({ unavailableSince: null, nextAttemptInMs: null });
+    }
+    stopping.abort();
+    await Promise.all([first.ended, second.ended, receiver.ended]);
+    expect(await both()).toMatchObject([{ state: 'stopped', processors: 0 }, { processors: 0 }]);
   });
 
   test('a transaction that loses a deadlock is run again', async () => {
