@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { systemActor } from '../lib/audit.ts';
 import { type Database, openDatabase } from '../lib/database.ts';
 import type { FaceQuality } from '../lib/face-quality.ts';
+import { openStoredGallery } from '../lib/gallery.ts';
 import { openImages, type SeenFace } from '../lib/images.ts';
 import { openPeople } from '../lib/people.ts';
 import { openPersons } from '../lib/persons.ts';
@@ -167,6 +168,7 @@ describe.each(servers)('on $name', ({ url }) => {
 
   test('a known photo is recorded once, for the person of its row or a new one, and the revision grows', async () => {
     const people = openPeople(db);
+    const gallery = openStoredGallery(db);
     const photo = {
       ...{ imageName: 'ada/1.jpg', personName: 'ada', fileSize: 10, fileMtimeMs: 1_700_000_000_000.5 },
       ...{
@@ -177,21 +179,21 @@ describe.each(servers)('on $name', ({ url }) => {
         quality: QUALITY,
       },
     };
-    const before = await people.galleryRevision();
+    const before = await gallery.galleryRevision();
     await Promise.all(
       Array.from({ length: 8 }, (_, n) => people.recordKnownPhoto({ ...photo, imageName: `ada/${n}.jpg` })),
     );
-    expect(await people.galleryRevision()).toBe(before + 8);
+    expect(await gallery.galleryRevision()).toBe(before + 8);
     const everything = { after: -1, limit: 100 };
-    const entries = await people.loadGalleryPage('m1', everything);
+    const entries = await gallery.loadGalleryPage('m1', everything);
     expect(entries).toHaveLength(8);
     expect(new Set(entries.map((entry) => entry.personId)).size).toBe(1);
     expect(entries[0]).toMatchObject({ personName: 'ada', descriptor: photo.descriptor });
-    expect(await people.loadGalleryPage('other-model', everything)).toEqual([]);
-    expect(await people.loadGalleryPage('m1', { after: entries[5]?.personImageId ?? 0, limit: 1 })).toEqual([
+    expect(await gallery.loadGalleryPage('other-model', everything)).toEqual([]);
+    expect(await gallery.loadGalleryPage('m1', { after: entries[5]?.personImageId ?? 0, limit: 1 })).toEqual([
       entries[6],
     ]);
-    const changes = await people.loadGalleryChanges('m1', before + 5);
+    const changes = await gallery.loadGalleryChanges('m1', before + 5);
     expect(changes).toMatchObject({ revision: before + 8, removedIds: [], complete: true });
     expect(changes.changed).toHaveLength(3);
 
@@ -199,8 +201,8 @@ describe.each(servers)('on $name', ({ url }) => {
     const known = (await people.listKnownPhotos()).find((one) => one.imageName === 'ada/1.jpg');
     expect(known).toMatchObject({ fileSize: 10, contentHash: photo.contentHash, models: ['m1'], failure: 'no face' });
     expect(known?.quality).toEqual(QUALITY);
-    expect(await people.loadGalleryPage('m1', everything)).toHaveLength(7);
-    expect(await people.loadGalleryChanges('m1', before + 8)).toMatchObject({
+    expect(await gallery.loadGalleryPage('m1', everything)).toHaveLength(7);
+    expect(await gallery.loadGalleryChanges('m1', before + 8)).toMatchObject({
       changed: [],
       removedIds: [expect.any(Number)],
     });
@@ -208,27 +210,27 @@ describe.each(servers)('on $name', ({ url }) => {
     await db.query("UPDATE person SET name = 'Ödön Ő' WHERE name = 'ada'");
     const search = createGallerySearch();
     const compare = () =>
-      people.compareGallery('m1', async (read) => {
+      gallery.compareGallery('m1', async (read) => {
         expect(await read(before + 9)).toMatchObject({ complete: true });
         return search;
       });
     expect(await compare()).toBe(false);
-    search.replace(await people.loadGalleryPage('m1', everything), before + 9);
+    search.replace(await gallery.loadGalleryPage('m1', everything), before + 9);
     expect(await compare()).toBe(true);
     await db.query("UPDATE person SET name = 'ada' WHERE name = 'Ödön Ő'");
     expect(await compare()).toBe(false);
 
     // Somebody counted the revision up and marked nothing: there is more to see than these changes.
     await db.query('UPDATE gallery SET revision = revision + 1');
-    expect(await people.loadGalleryChanges('m1', before + 8)).toMatchObject({ complete: false });
+    expect(await gallery.loadGalleryChanges('m1', before + 8)).toMatchObject({ complete: false });
     // Nor does somebody who does mark, later, hide it.
     await people.recordKnownPhoto({ ...photo, descriptor: null, failure: 'no face' });
-    expect(await people.loadGalleryChanges('m1', before + 8)).toMatchObject({ complete: false });
-    expect(await people.loadGalleryChanges('m1', before + 10)).toMatchObject({ complete: true });
+    expect(await gallery.loadGalleryChanges('m1', before + 8)).toMatchObject({ complete: false });
+    expect(await gallery.loadGalleryChanges('m1', before + 10)).toMatchObject({ complete: true });
 
     const persons = openPersons(db);
     await persons.changePerson(entries[0]?.personId ?? 0, { name: 'Ada L.' }, systemActor('test'));
-    const renamed = await people.loadGalleryChanges('m1', before + 11);
+    const renamed = await gallery.loadGalleryChanges('m1', before + 11);
     expect(renamed.complete).toBe(true);
     expect(renamed.changed.map((entry) => entry.personName)).toEqual(Array(7).fill('Ada L.'));
     await persons.changePerson(entries[0]?.personId ?? 0, { name: 'ada' }, systemActor('test'));
@@ -242,33 +244,33 @@ describe.each(servers)('on $name', ({ url }) => {
     };
     await people.recordKnownPhoto(second);
     const namesIn = async (model: string) =>
-      (await people.loadGalleryPage(model, everything)).map((one) => one.imageName);
+      (await gallery.loadGalleryPage(model, everything)).map((one) => one.imageName);
     expect(await namesIn('m2')).toEqual(['ada/2.jpg']);
     expect(await namesIn('m1')).toContain('ada/2.jpg');
     expect((await people.listKnownPhotos()).find((one) => one.imageName === 'ada/2.jpg')?.models).toEqual(['m2', 'm1']);
-    search.replace(await people.loadGalleryPage('m1', everything), await people.galleryRevision());
-    expect(await people.compareGallery('m1', async () => search)).toBe(true);
-    const revision = await people.galleryRevision();
+    search.replace(await gallery.loadGalleryPage('m1', everything), await gallery.galleryRevision());
+    expect(await gallery.compareGallery('m1', async () => search)).toBe(true);
+    const revision = await gallery.galleryRevision();
     await people.recordKnownPhoto({ ...second, contentHash: 'cd'.repeat(32), descriptor: photo.descriptor });
     expect(await namesIn('m1')).not.toContain('ada/2.jpg');
-    expect(await people.loadGalleryChanges('m1', revision)).toMatchObject({
+    expect(await gallery.loadGalleryChanges('m1', revision)).toMatchObject({
       changed: [],
       removedIds: [expect.any(Number)],
     });
-    expect(await people.loadGalleryChanges('m2', revision)).toMatchObject({ removedIds: [] });
+    expect(await gallery.loadGalleryChanges('m2', revision)).toMatchObject({ removedIds: [] });
   });
 
   test('an outcome is written once, with its faces; a second one changes nothing', async () => {
     const images = openImages(db);
-    const people = openPeople(db);
-    const [entry] = await people.loadGalleryPage('m1', { after: -1, limit: 1 });
+    const gallery = openStoredGallery(db);
+    const [entry] = await gallery.loadGalleryPage('m1', { after: -1, limit: 1 });
     if (entry === undefined) throw new Error('the test before enrolled somebody');
     const [first, same] = await images.addImages(['outcome.jpg', 'other.jpg']);
     if (first === undefined || same === undefined) throw new Error('two images');
     const face: SeenFace = {
       ...{ box: { left: 0.1, top: 0.2, width: 0.3, height: 0.4 }, confidence: 0.9, descriptor: Array(128).fill(0.25) },
       ...{ model: 'm1', personId: entry.personId, personImageId: entry.personImageId, distance: 0.3, threshold: 0.55 },
-      galleryRevision: await people.galleryRevision(),
+      galleryRevision: await gallery.galleryRevision(),
       quality: QUALITY,
       candidates: [
         { personId: entry.personId, personImageId: entry.personImageId, distance: 0.3 },
