@@ -177,6 +177,7 @@ export async function removeDeadReplicas(connection: Queryable): Promise<number>
       table,
       DEAD_SECONDS,
     ]);
+  // What writeProcessorRow has written, and whoever was killed has left behind.
   await removeSilent('processors');
   const [{ affectedRows }] = await removeSilent('replicas');
   return affectedRows;
