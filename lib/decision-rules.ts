@@ -1,6 +1,6 @@
 import { type Actor, recordAudit } from './audit.ts';
 import { type Database, descriptorFromBytes, type Queryable, type Row } from './database.ts';
-import { bumpRevision } from './people.ts';
+import { bumpRevision } from './gallery.ts';
 
 /** What people have said that decides whose a face is, besides the references. */
 export interface StoredRules {

@@ -2,8 +2,8 @@ import { recordAudit } from './audit.ts';
 import type { Database, Queryable, Row } from './database.ts';
 import { eraseFaceVersions } from './descriptor-versions.ts';
 import type { ErasureOptions } from './erase-person.ts';
+import { bumpRevision } from './gallery.ts';
 import { isUploadNeeded } from './needed-uploads.ts';
-import { bumpRevision } from './people.ts';
 import { removeReferences } from './references.ts';
 
 /** What was said about the image's faces is part of the gallery: removing it counts the revision up, first of all. */

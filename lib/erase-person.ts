@@ -9,9 +9,9 @@ import {
   readErasure,
   toReceipt,
 } from './erasure-progress.ts';
+import { bumpRevision } from './gallery.ts';
 import { isUploadNeeded } from './needed-uploads.ts';
 import { chunksOf } from './outbox.ts';
-import { bumpRevision } from './people.ts';
 import { personNotFound } from './persons.ts';
 import { removeReferences } from './references.ts';
 import { type ScrubbedFaces, scrubFaces } from './scrub-faces.ts';

@@ -1,7 +1,7 @@
 import { IS_UNKNOWN } from './cluster-faces.ts';
 import type { Queryable, Row } from './database.ts';
 import { eraseFaceVersions } from './descriptor-versions.ts';
-import { bumpRevision } from './people.ts';
+import { bumpRevision } from './gallery.ts';
 
 /** All there are: so that the index tells unknown faces from the rest. */
 const STATES = '(0, 1, 2)';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Database, Queryable, Row } from './database.ts';
-import { bumpRevision } from './people.ts';
+import { bumpRevision } from './gallery.ts';
 
 /** What was erased of a person; nothing in it tells who they were. */
 export interface Receipt {

@@ -1,7 +1,7 @@
 import { type Actor, recordAudit } from './audit.ts';
 import { changeOnce } from './change-once.ts';
 import type { Database, Queryable } from './database.ts';
-import { bumpRevision } from './people.ts';
+import { bumpRevision } from './gallery.ts';
 import { lockPerson } from './persons.ts';
 
 /**

@@ -3,8 +3,8 @@ import { changeOnce } from './change-once.ts';
 import type { Database, Queryable, Row } from './database.ts';
 import { DEFAULT_MODEL, DESCRIPTOR_MODELS, findModel } from './descriptor-models.ts';
 import { PermanentError } from './errors.ts';
+import { bumpRevision } from './gallery.ts';
 import { findGalleryModel } from './labelled-faces.ts';
-import { bumpRevision } from './people.ts';
 
 /** How many faces, or references, have a descriptor of a model, and how many have none, by the reason. */
 export interface VersionCounts {

@@ -3,8 +3,9 @@ import { changeOnce } from './change-once.ts';
 import type { Database, Queryable, Row } from './database.ts';
 import { PermanentError } from './errors.ts';
 import { type FaceQuality, faceQualityFromColumn } from './face-quality.ts';
+import { bumpRevision } from './gallery.ts';
 import { chunksOf } from './outbox.ts';
-import { bumpRevision, type Person } from './people.ts';
+import type { Person } from './people.ts';
 
 export interface PersonSummary extends Person {
   /** The largest distance that counts as this person; null: the gallery's. */

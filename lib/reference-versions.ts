@@ -1,6 +1,6 @@
 import type { Queryable, Row } from './database.ts';
 import type { Version } from './face-versions.ts';
-import { bumpRevision } from './people.ts';
+import { bumpRevision } from './gallery.ts';
 
 /** A reference that has no descriptor of a model yet. */
 export interface ReferenceToDescribe {

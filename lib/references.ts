@@ -10,9 +10,9 @@ import {
 import { eraseReferenceVersions, referencesIn } from './descriptor-versions.ts';
 import { PermanentError } from './errors.ts';
 import { type FaceQuality, faceQualityToColumn } from './face-quality.ts';
+import { bumpRevision } from './gallery.ts';
 import type { BoundingBox } from './images.ts';
 import { chunksOf } from './outbox.ts';
-import { bumpRevision } from './people.ts';
 import { lockPerson } from './persons.ts';
 import { distanceBetween } from './similarity.ts';
 

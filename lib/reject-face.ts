@@ -2,7 +2,7 @@ import { type Actor, recordAudit } from './audit.ts';
 import type { Database, Queryable, Row, WriteResult } from './database.ts';
 import { PermanentError } from './errors.ts';
 import { bringImageUpToDate, faceNotFound, lockFace } from './face-row.ts';
-import { bumpRevision } from './people.ts';
+import { bumpRevision } from './gallery.ts';
 import { lockPerson } from './persons.ts';
 import { removeReferences } from './references.ts';
 

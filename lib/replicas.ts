@@ -14,7 +14,13 @@ const detailsSchema = z.object({
   leads: z.object({ fence: z.number(), jobs: z.array(z.string()) }).optional(),
   /** Of a processor: its circuit breaker to the recognizer. */
   breaker: z
-    .object({ state: z.enum(['closed', 'open', 'half_open']), nextAttemptInMs: z.number().nullable() })
+    .object({
+      state: z.enum(['closed', 'open', 'half_open']),
+      /** How long it has not been closed; null while it is. */
+      unavailableForMs: z.number().nullable(),
+      /** Until the recognizer is asked whether it is back; null unless the breaker is open. */
+      nextAttemptInMs: z.number().nullable(),
+    })
     .optional(),
   /** Of a recognizer: what it answers by, and how many faces it compares with. */
   gallery: z.object({ model: z.string(), faces: z.number() }).optional(),
@@ -22,11 +28,22 @@ const detailsSchema = z.object({
   workers: z.number().optional(),
 });
 
-/** What a process says of itself. */
+/** What a process says of itself. Times are told as distances from now: its clock may be another than the database's. */
 export type ReplicaDetails = z.infer<typeof detailsSchema>;
+type BreakerDetails = NonNullable<ReplicaDetails['breaker']>;
+
+/** How a processor's circuit breaker to the recognizer was when it was last heard of. */
+export interface ReplicaBreaker {
+  readonly state: BreakerDetails['state'];
+  /** Since when it has not been closed, by the database's clock; null while it is. */
+  readonly unavailableSince: Date | null;
+  /** When the recognizer is asked next whether it is back, ms from now; null unless the breaker is open. */
+  readonly nextAttemptInMs: number | null;
+}
 
 /** A process that has been heard of lately. */
-export interface Replica extends ReplicaDetails {
+export interface Replica extends Omit<ReplicaDetails, 'breaker'> {
+  readonly breaker: ReplicaBreaker | null;
   readonly service: ServiceName;
   /** For people: host and process id. */
   readonly name: string;
@@ -63,12 +80,19 @@ export function reportReplica(options: {
   let told: Changes = {};
   let hasChanged = new AbortController();
 
-  const write = () =>
-    db.write(
+  const write = async () => {
+    const details = { ...look(), ...told };
+    await db.write(
       `INSERT INTO replicas (id, service, name, details, seen_at) VALUES (?, ?, ?, ?, CURRENT_TIMESTAMP(3))
        ON DUPLICATE KEY UPDATE details = VALUES(details), seen_at = VALUES(seen_at)`,
-      [id, service, `${hostname()}/${process.pid}`, JSON.stringify({ ...look(), ...told })],
+      [id, service, `${hostname()}/${process.pid}`, JSON.stringify(details)],
     );
+    if (details.breaker) await writeProcessorRow(db, id, details.breaker);
+  };
+  const remove = async () => {
+    await db.write('DELETE FROM replicas WHERE id = ?', [id]);
+    if (service === 'processor') await db.write('DELETE FROM processors WHERE id = ?', [id]);
+  };
   const reportUntilEnd = async () => {
     let failing = false;
     while (!signal.aborted) {
@@ -83,8 +107,7 @@ export function reportReplica(options: {
       await sleep(REPORT_EVERY_MS, undefined, { signal: AbortSignal.any([signal, hasChanged.signal]) }).catch(() => {});
     }
     // Its row would be taken for gone in half a minute anyhow.
-    const removing = db.write('DELETE FROM replicas WHERE id = ?', [id]);
-    await removing.catch((error: unknown) => log.debug({ err: error }, 'a row was left behind'));
+    await remove().catch((error: unknown) => log.debug({ err: error }, 'a row was left behind'));
   };
   return {
     tell(changes) {
@@ -95,30 +118,68 @@ export function reportReplica(options: {
   };
 }
 
+/**
+ * What receivers of the version before this one read of a processor while they are replaced; this version's read `replicas`.
+ * The version after this one writes `processors` no more, and the one after that drops the table.
+ */
+async function writeProcessorRow(
+  db: Database,
+  id: string,
+  { state, unavailableForMs, nextAttemptInMs }: BreakerDetails,
+): Promise<void> {
+  const toMicroseconds = (ms: number | null) => (ms === null ? null : ms * 1_000);
+  await db.write(
+    `REPLACE INTO processors (id, breaker, unavailable_since, next_attempt_at, seen_at)
+     VALUES (?, ?, CURRENT_TIMESTAMP(3) - INTERVAL ? MICROSECOND, CURRENT_TIMESTAMP(3) + INTERVAL ? MICROSECOND,
+       CURRENT_TIMESTAMP(3))`,
+    [id, state, toMicroseconds(unavailableForMs), toMicroseconds(nextAttemptInMs)],
+  );
+}
+
 /** Those that have been heard of in the last half minute, by service and name. */
 export async function listReplicas(db: Queryable): Promise<Replica[]> {
   const [rows] = await db.query<Row[]>(
-    `SELECT service, name, CAST(details AS CHAR) AS details, started_at,
+    `SELECT service, name, CAST(details AS CHAR) AS details, started_at, seen_at,
        TIMESTAMPDIFF(MICROSECOND, seen_at, CURRENT_TIMESTAMP(3)) AS age FROM replicas
       WHERE seen_at > CURRENT_TIMESTAMP(3) - INTERVAL ? SECOND ORDER BY service, name, id`,
     [SILENT_SECONDS],
   );
-  return rows.map((row) => ({
+  return rows.map((row) => {
     // Of a later version, perhaps, which says something else.
-    ...(detailsSchema.safeParse(JSON.parse(row.details ?? '{}')).data ?? {}),
-    service: row.service,
-    name: row.name,
-    startedAt: row.started_at,
-    seenMsAgo: Math.max(0, Math.round(row.age / 1000)),
-  }));
+    const { breaker, ...details } = detailsSchema.safeParse(JSON.parse(row.details ?? '{}')).data ?? {};
+    const seenMsAgo = Math.max(0, Math.round(row.age / 1_000));
+    return {
+      ...details,
+      breaker: breaker ? readBreaker(breaker, { seenAt: row.seen_at, seenMsAgo }) : null,
+      service: row.service,
+      name: row.name,
+      startedAt: row.started_at,
+      seenMsAgo,
+    };
+  });
+}
+
+function readBreaker(
+  { state, unavailableForMs, nextAttemptInMs }: BreakerDetails,
+  { seenAt, seenMsAgo }: { readonly seenAt: Date; readonly seenMsAgo: number },
+): ReplicaBreaker {
+  return {
+    state,
+    unavailableSince: unavailableForMs === null ? null : new Date(seenAt.getTime() - unavailableForMs),
+    nextAttemptInMs: nextAttemptInMs === null ? null : Math.max(0, nextAttemptInMs - seenMsAgo),
+  };
 }
 
 /** Forgets processes that were silent for an hour. @returns how many */
 export async function removeDeadReplicas(connection: Queryable): Promise<number> {
-  const [{ affectedRows }] = await connection.query<WriteResult>(
-    'DELETE FROM replicas WHERE seen_at < CURRENT_TIMESTAMP(3) - INTERVAL ? SECOND',
-    [DEAD_SECONDS],
-  );
+  const removeSilent = (table: string) =>
+    connection.query<WriteResult>('DELETE FROM ?? WHERE seen_at < CURRENT_TIMESTAMP(3) - INTERVAL ? SECOND', [
+      table,
+      DEAD_SECONDS,
+    ]);
+  // What writeProcessorRow has written, and whoever was killed has left behind.
+  await removeSilent('processors');
+  const [{ affectedRows }] = await removeSilent('replicas');
   return affectedRows;
 }
 

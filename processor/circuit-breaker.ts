@@ -1,5 +1,5 @@
 import CircuitBreaker from 'opossum';
-import type { BreakerStatus } from '../lib/processors.ts';
+import type { BreakerState } from '../lib/processors.ts';
 
 /** The breaker is not closed: nothing was sent. */
 export class RecognizerUnavailable extends Error {
@@ -17,6 +17,14 @@ export interface BreakerOptions {
   /** The first wait, and the longest, ms. */
   readonly firstWaitMs?: number;
   readonly longestWaitMs?: number;
+}
+
+export interface BreakerStatus {
+  readonly state: BreakerState;
+  /** Since when the breaker has not been closed; null while it is. */
+  readonly unavailableSince: Date | null;
+  /** When the recognizer is asked next whether it is back; null unless the breaker is open. */
+  readonly nextAttemptAt: Date | null;
 }
 
 export interface Breaker {

@@ -53,8 +53,7 @@ await run(log, { shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async ({ onClo
   onClose('recognizer client', () => recognizer.close());
 
   const metrics = createMetrics();
-  const reporting = reportBreaker({ breaker: recognizer.breaker, db, events, metrics, log, signal });
-  onClose('reports', () => reporting);
+  reportBreaker({ breaker: recognizer.breaker, events, metrics });
   const look = () => ({ breaker: describeBreaker(recognizer.breaker.status()) });
   const replica = reportReplica({ db, service: 'processor', look, log, signal });
   recognizer.breaker.onChange(() => replica.tell({}));

@@ -1,5 +1,5 @@
 import type { Actor } from '../lib/audit.ts';
-import type { Batch, EnrolmentRequest, Enrolments } from '../lib/enrolments.ts';
+import type { Batch, EnrolmentBatches, EnrolmentRequest } from '../lib/enrolment-batches.ts';
 import type { ImageQueue } from '../lib/image-queue.ts';
 import type { Log } from '../lib/log.ts';
 import type { PhotoSources } from '../lib/photo-sources.ts';
@@ -14,7 +14,7 @@ export interface PhotoToEnrol {
 }
 
 export interface EnrolOptions {
-  readonly enrolments: Enrolments;
+  readonly enrolments: EnrolmentBatches;
   readonly queue: Pick<ImageQueue, 'enqueue'>;
   readonly sources: Pick<PhotoSources, 'check'>;
   readonly log: Log;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { GalleryEntry } from '../lib/people.ts';
+import type { GalleryEntry } from '../lib/gallery.ts';
 import { distanceBetween } from '../lib/similarity.ts';
 import { createGallerySearch, EXACT_FACES, type GallerySearch } from './gallery-search.ts';
 import { createSyntheticFaces } from './synthetic-faces.ts';

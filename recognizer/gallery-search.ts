@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { GalleryEntry } from '../lib/people.ts';
+import type { GalleryEntry } from '../lib/gallery.ts';
 import { createGalleryIndex, DIMENSIONS, type GalleryIndex } from './gallery-index.ts';
 import { createKnownFaces, digestOf, type KnownFaces, type Look } from './known-faces.ts';
 import { collectNearest, type NearestPerson } from './nearest-people.ts';

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { GalleryEntry } from '../lib/people.ts';
+import type { GalleryEntry } from '../lib/gallery.ts';
 import { createDescriptorTable, type DescriptorTable } from './descriptor-table.ts';
 
 /**

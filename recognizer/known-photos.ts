@@ -1,7 +1,8 @@
-import type { EncodedPhoto, GalleryEntry, People } from '../lib/people.ts';
+import type { GalleryEntry, StoredGallery } from '../lib/gallery.ts';
+import type { EncodedPhoto, People } from '../lib/people.ts';
 
 /** Where descriptors of known photos are kept: the database, or memory when the recognizer runs alone. */
-export interface KnownPhotos extends Omit<People, 'findPersonByImage'> {
+export interface KnownPhotos extends StoredGallery, Omit<People, 'findPersonByImage'> {
   /**
    * Only in memory: photos that have left the folder are not known any more. A database keeps them.
    *

@@ -1,6 +1,7 @@
 import { openDatabase } from '../lib/database.ts';
 import { openDecisionRules } from '../lib/decision-rules.ts';
 import { DESCRIPTOR_MODELS } from '../lib/descriptor-models.ts';
+import { openStoredGallery } from '../lib/gallery.ts';
 import { serveHealth } from '../lib/health.ts';
 import { createLog } from '../lib/log.ts';
 import { createMetrics } from '../lib/metrics.ts';
@@ -78,7 +79,8 @@ await run(log, { shutdownTimeoutMs, drainMs }, async ({ onClose, signal }) => {
 
   const { backend } = await pool.warmUp();
   log.info({ backend }, 'networks loaded');
-  const photos = database === null ? keepKnownPhotosInMemory() : openPeople(database);
+  const photos =
+    database === null ? keepKnownPhotosInMemory() : { ...openStoredGallery(database), ...openPeople(database) };
   const pinned = config.DESCRIPTOR_MODEL === 'auto' ? null : config.DESCRIPTOR_MODEL;
   const knownModels = pinned ? [pinned] : DESCRIPTOR_MODELS.map(({ name }) => name);
   const snapshots = config.GALLERY_SNAPSHOT ?? null;

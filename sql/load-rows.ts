@@ -29,7 +29,7 @@ export interface LoadOptions {
 const BYTES_PER_STATEMENT = 1_000_000;
 const ROWS_PER_STATEMENT = 1_000;
 /** Rows that a system makes for itself before anybody has asked anything of it. */
-const MADE_AT_START = new Set(['gallery', 'jobs', 'processors']);
+const MADE_AT_START = new Set(['gallery', 'image_minutes', 'jobs', 'processors', 'replicas']);
 
 /** @param url of an account that may make and drop tables */
 export async function openLoader(url: string, options: { tls?: KeptTls | null } = {}): Promise<RowLoader> {

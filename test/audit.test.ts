@@ -5,6 +5,7 @@ import type { ResultSetHeader } from 'mysql2/promise';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Database, descriptorToBytes, openDatabase, type Row } from '../lib/database.ts';
+import { openEnrolmentBatches } from '../lib/enrolment-batches.ts';
 import { openEnrolments } from '../lib/enrolments.ts';
 import { openPeople } from '../lib/people.ts';
 import { eraseOldStrangers } from '../processor/jobs/erase-strangers.ts';
@@ -206,7 +207,7 @@ test('who asked for an enrolment has made the references that a worker makes of 
     { ...nothing, action: 'enrolment.requested', personId: eva, details: { batch, photos: 1 } },
   ]);
   const enrolments = openEnrolments(db);
-  const [photo] = await enrolments.listPhotos(batch, { limit: 1 });
+  const [photo] = await openEnrolmentBatches(db).listPhotos(batch, { limit: 1 });
   const face = { imageName: 'photo/x#0', descriptor: new Float32Array(128), model: MODEL, contentHash: null };
   const enrol = () =>
     enrolments.recordEnrolled(

@@ -250,18 +250,28 @@ describe('when nothing runs', () => {
     const connection = await mysql.createConnection({ uri: url });
     onTestFinished(() => connection.end());
     const select = async (sql: string) => (await connection.query<mysql.RowDataPacket[]>(sql))[0];
+    const seenAt = 'UTC_TIMESTAMP(3) - INTERVAL 1 MINUTE';
+    await connection.query(
+      `INSERT INTO replicas (id, service, name, seen_at) VALUES ('r', 'receiver', 'host/1', ${seenAt})`,
+    );
+    await connection.query(
+      `INSERT INTO image_minutes (minute, seconds, matched, unknown, no_face, unreadable, failed)
+       VALUES (UTC_TIMESTAMP(), 60, 0, 0, 0, 0, 0)`,
+    );
+    // What a system writes by itself is nobody's data.
+    const loader = await openLoader(url);
+    onTestFinished(() => loader.close());
+    expect(await loader.isEmpty()).toBe(true);
     await connection.query("INSERT INTO person (name) VALUES ('Grace')");
     expect(await faceflow(['restore', again], url, photos)).toMatchObject({
       ...{ code: 1, stderr: expect.stringContaining('There is data in the database already') },
     });
-    await connection.query(
-      "INSERT INTO processors (id, breaker, seen_at) VALUES ('p', 'closed', UTC_TIMESTAMP(3) + INTERVAL 1 HOUR)",
-    );
+    await connection.query('UPDATE replicas SET seen_at = UTC_TIMESTAMP(3) + INTERVAL 1 HOUR');
     expect(await faceflow(['restore', again, '--replace'], url, photos)).toMatchObject({
       ...{ code: 1, stderr: expect.stringContaining('stop all its services first') },
     });
     expect(await select('SELECT name FROM person')).toEqual([{ name: 'Grace' }]);
-    await connection.query('DELETE FROM processors');
+    await connection.query('DELETE FROM replicas');
     expect(await faceflow(['restore', again, '--replace', '--no-uploads'], url, photos)).toMatchObject({ code: 0 });
     expect(await readAll(url)).toEqual(all);
     expect(await migrate(url)).toEqual([]);
@@ -270,10 +280,8 @@ describe('when nothing runs', () => {
     expect(deleted?.id).toBeGreaterThan(0);
     expect(added.insertId).toBeGreaterThan(deleted?.id);
     // Cut off in the middle, it leaves nothing that anybody could start on, and nothing that would be missed.
-    const loader = await openLoader(url);
     await loader.begin();
     expect(await loader.isEmpty()).toBe(true);
-    await loader.close();
     await expect(migrate(url)).rejects.toThrow('run faceflow restore again');
   });
 

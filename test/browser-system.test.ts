@@ -122,8 +122,8 @@ describe.skipIf('skip' in installed)('the system and its threshold in a real bro
     // As the processor's own report, which it gives again within ten seconds.
     const counted = async () => {
       await services.db.query(
-        `UPDATE replicas SET details = '{"breaker":{"state":"open","nextAttemptInMs":40000}}', seen_at = NOW(3)
-          WHERE service = 'processor'`,
+        `UPDATE replicas SET details = '{"breaker":{"state":"open","unavailableForMs":0,"nextAttemptInMs":40000}}',
+           seen_at = NOW(3) WHERE service = 'processor'`,
       );
       await page.evaluate("window.dispatchEvent(new Event('visibilitychange'))");
       const waiting = page.locator('.replicas li', { hasText: 'Waits for the recognizer' });

@@ -202,7 +202,8 @@ describe.skipIf('skip' in installed)('the images in a real browser', () => {
     const open = async () => {
       // As the processor's own report, which it gives again within ten seconds.
       await services.db.query(
-        `UPDATE processors SET breaker = 'open', unavailable_since = NOW(3), next_attempt_at = NOW(3) + INTERVAL 40 SECOND`,
+        `UPDATE replicas SET details = '{"breaker":{"state":"open","unavailableForMs":0,"nextAttemptInMs":40000}}',
+           seen_at = NOW(3) WHERE service = 'processor'`,
       );
       // Whoever comes back to the tab sees how things stand.
       await page.evaluate("window.dispatchEvent(new Event('visibilitychange'))");

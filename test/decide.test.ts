@@ -12,7 +12,7 @@ import {
   type Row,
   type WriteResult,
 } from '../lib/database.ts';
-import { bumpRevision } from '../lib/people.ts';
+import { bumpRevision } from '../lib/gallery.ts';
 import { listMarkedImages } from '../lib/rematch-images.ts';
 import {
   IdentifyClient,

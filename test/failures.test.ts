@@ -57,7 +57,7 @@ afterEach(async () => {
   await Promise.all(processors.map((processor) => processor.stop()));
   recognizer.stop();
   await db.query('DELETE FROM images');
-  await db.query('DELETE FROM processors');
+  await db.query("DELETE FROM replicas WHERE service = 'processor'");
 });
 
 function startOne(name: 'receiver' | 'processor', env: Record<string, string>): Promise<RunningService> {
@@ -328,22 +328,29 @@ async function listen(): Promise<{
 }
 
 test('rows of processors that have died are not counted, and removed in the end', async () => {
-  const insert = (id: string, age: number) =>
-    db.query(
-      `INSERT INTO processors (id, breaker, unavailable_since, next_attempt_at, seen_at)
-       VALUES (?, 'open', NOW(3), NOW(3), NOW(3) - INTERVAL ? SECOND)`,
-      [id, age],
+  const insert = (id: string, age: number, state = 'open') => {
+    const times =
+      state === 'open'
+        ? { unavailableForMs: 0, nextAttemptInMs: 0 }
+        : { unavailableForMs: null, nextAttemptInMs: null };
+    return db.query(
+      `INSERT INTO replicas (id, service, name, details, seen_at)
+       VALUES (?, 'processor', 'host/1', ?, NOW(3) - INTERVAL ? SECOND)`,
+      [id, JSON.stringify({ breaker: { state, ...times } }), age],
     );
+  };
   await insert('silent', 40);
   await insert('dead', 4_000);
+  await db.query(
+    "INSERT INTO processors (id, breaker, seen_at) VALUES ('dead before', 'closed', NOW(3) - INTERVAL 2 HOUR)",
+  );
   expect((await stats()).processing).toEqual({
     ...{ state: 'stopped', processors: 0, paused: 0, unavailableSince: null, nextAttemptAt: null },
     ...{ nextAttemptInSeconds: null, message: 'No processor is running.' },
   });
   await insert('open', 0);
   expect((await stats()).processing).toMatchObject({ state: 'paused', processors: 1, paused: 1 });
-  await insert('other', 0);
-  await db.query("UPDATE processors SET breaker = 'closed' WHERE id = 'other'");
+  await insert('other', 0, 'closed');
   const { processing } = await stats();
   expect(processing).toMatchObject({ state: 'running', processors: 2, paused: 1 });
   expect(processing.message).toMatch(/^1 of 2 processors paused: recognizer unavailable since/);
@@ -351,7 +358,9 @@ test('rows of processors that have died are not counted, and removed in the end'
   await receiver.stop();
   receiver = await startReceiver();
   await waitFor('the dead one to be removed', async () => {
-    const [rows] = await db.query<Row[]>('SELECT id FROM processors ORDER BY id');
+    const [rows] = await db.query<Row[]>(
+      "SELECT id FROM replicas WHERE service = 'processor' UNION ALL SELECT id FROM processors ORDER BY id",
+    );
     return rows.map((row) => row.id).join() === 'open,other,silent';
   });
 });

@@ -3,14 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import mysql from 'mysql2/promise';
+import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { systemActor } from '../lib/audit.ts';
 import { type Database, openDatabase } from '../lib/database.ts';
 import type { FaceQuality } from '../lib/face-quality.ts';
+import { openStoredGallery } from '../lib/gallery.ts';
 import { openImages, type SeenFace } from '../lib/images.ts';
 import { openPeople } from '../lib/people.ts';
 import { openPersons } from '../lib/persons.ts';
-import { removeDeadProcessors, removeProcessor, reportProcessor, summariseProcessors } from '../lib/processors.ts';
+import { summariseProcessors } from '../lib/processors.ts';
+import { type ReplicaDetails, reportReplica } from '../lib/replicas.ts';
 import { listDue, putBack } from '../lib/retry.ts';
 import { createGallerySearch } from '../recognizer/gallery-search.ts';
 import { migrate } from '../sql/migrate.ts';
@@ -165,6 +168,7 @@ describe.each(servers)('on $name', ({ url }) => {
 
   test('a known photo is recorded once, for the person of its row or a new one, and the revision grows', async () => {
     const people = openPeople(db);
+    const gallery = openStoredGallery(db);
     const photo = {
       ...{ imageName: 'ada/1.jpg', personName: 'ada', fileSize: 10, fileMtimeMs: 1_700_000_000_000.5 },
       ...{
@@ -175,21 +179,21 @@ describe.each(servers)('on $name', ({ url }) => {
         quality: QUALITY,
       },
     };
-    const before = await people.galleryRevision();
+    const before = await gallery.galleryRevision();
     await Promise.all(
       Array.from({ length: 8 }, (_, n) => people.recordKnownPhoto({ ...photo, imageName: `ada/${n}.jpg` })),
     );
-    expect(await people.galleryRevision()).toBe(before + 8);
+    expect(await gallery.galleryRevision()).toBe(before + 8);
     const everything = { after: -1, limit: 100 };
-    const entries = await people.loadGalleryPage('m1', everything);
+    const entries = await gallery.loadGalleryPage('m1', everything);
     expect(entries).toHaveLength(8);
     expect(new Set(entries.map((entry) => entry.personId)).size).toBe(1);
     expect(entries[0]).toMatchObject({ personName: 'ada', descriptor: photo.descriptor });
-    expect(await people.loadGalleryPage('other-model', everything)).toEqual([]);
-    expect(await people.loadGalleryPage('m1', { after: entries[5]?.personImageId ?? 0, limit: 1 })).toEqual([
+    expect(await gallery.loadGalleryPage('other-model', everything)).toEqual([]);
+    expect(await gallery.loadGalleryPage('m1', { after: entries[5]?.personImageId ?? 0, limit: 1 })).toEqual([
       entries[6],
     ]);
-    const changes = await people.loadGalleryChanges('m1', before + 5);
+    const changes = await gallery.loadGalleryChanges('m1', before + 5);
     expect(changes).toMatchObject({ revision: before + 8, removedIds: [], complete: true });
     expect(changes.changed).toHaveLength(3);
 
@@ -197,8 +201,8 @@ describe.each(servers)('on $name', ({ url }) => {
     const known = (await people.listKnownPhotos()).find((one) => one.imageName === 'ada/1.jpg');
     expect(known).toMatchObject({ fileSize: 10, contentHash: photo.contentHash, models: ['m1'], failure: 'no face' });
     expect(known?.quality).toEqual(QUALITY);
-    expect(await people.loadGalleryPage('m1', everything)).toHaveLength(7);
-    expect(await people.loadGalleryChanges('m1', before + 8)).toMatchObject({
+    expect(await gallery.loadGalleryPage('m1', everything)).toHaveLength(7);
+    expect(await gallery.loadGalleryChanges('m1', before + 8)).toMatchObject({
       changed: [],
       removedIds: [expect.any(Number)],
     });
@@ -206,27 +210,27 @@ describe.each(servers)('on $name', ({ url }) => {
     await db.query("UPDATE person SET name = 'Ödön Ő' WHERE name = 'ada'");
     const search = createGallerySearch();
     const compare = () =>
-      people.compareGallery('m1', async (read) => {
+      gallery.compareGallery('m1', async (read) => {
         expect(await read(before + 9)).toMatchObject({ complete: true });
         return search;
       });
     expect(await compare()).toBe(false);
-    search.replace(await people.loadGalleryPage('m1', everything), before + 9);
+    search.replace(await gallery.loadGalleryPage('m1', everything), before + 9);
     expect(await compare()).toBe(true);
     await db.query("UPDATE person SET name = 'ada' WHERE name = 'Ödön Ő'");
     expect(await compare()).toBe(false);
 
     // Somebody counted the revision up and marked nothing: there is more to see than these changes.
     await db.query('UPDATE gallery SET revision = revision + 1');
-    expect(await people.loadGalleryChanges('m1', before + 8)).toMatchObject({ complete: false });
+    expect(await gallery.loadGalleryChanges('m1', before + 8)).toMatchObject({ complete: false });
     // Nor does somebody who does mark, later, hide it.
     await people.recordKnownPhoto({ ...photo, descriptor: null, failure: 'no face' });
-    expect(await people.loadGalleryChanges('m1', before + 8)).toMatchObject({ complete: false });
-    expect(await people.loadGalleryChanges('m1', before + 10)).toMatchObject({ complete: true });
+    expect(await gallery.loadGalleryChanges('m1', before + 8)).toMatchObject({ complete: false });
+    expect(await gallery.loadGalleryChanges('m1', before + 10)).toMatchObject({ complete: true });
 
     const persons = openPersons(db);
     await persons.changePerson(entries[0]?.personId ?? 0, { name: 'Ada L.' }, systemActor('test'));
-    const renamed = await people.loadGalleryChanges('m1', before + 11);
+    const renamed = await gallery.loadGalleryChanges('m1', before + 11);
     expect(renamed.complete).toBe(true);
     expect(renamed.changed.map((entry) => entry.personName)).toEqual(Array(7).fill('Ada L.'));
     await persons.changePerson(entries[0]?.personId ?? 0, { name: 'ada' }, systemActor('test'));
@@ -240,33 +244,33 @@ describe.each(servers)('on $name', ({ url }) => {
     };
     await people.recordKnownPhoto(second);
     const namesIn = async (model: string) =>
-      (await people.loadGalleryPage(model, everything)).map((one) => one.imageName);
+      (await gallery.loadGalleryPage(model, everything)).map((one) => one.imageName);
     expect(await namesIn('m2')).toEqual(['ada/2.jpg']);
     expect(await namesIn('m1')).toContain('ada/2.jpg');
     expect((await people.listKnownPhotos()).find((one) => one.imageName === 'ada/2.jpg')?.models).toEqual(['m2', 'm1']);
-    search.replace(await people.loadGalleryPage('m1', everything), await people.galleryRevision());
-    expect(await people.compareGallery('m1', async () => search)).toBe(true);
-    const revision = await people.galleryRevision();
+    search.replace(await gallery.loadGalleryPage('m1', everything), await gallery.galleryRevision());
+    expect(await gallery.compareGallery('m1', async () => search)).toBe(true);
+    const revision = await gallery.galleryRevision();
     await people.recordKnownPhoto({ ...second, contentHash: 'cd'.repeat(32), descriptor: photo.descriptor });
     expect(await namesIn('m1')).not.toContain('ada/2.jpg');
-    expect(await people.loadGalleryChanges('m1', revision)).toMatchObject({
+    expect(await gallery.loadGalleryChanges('m1', revision)).toMatchObject({
       changed: [],
       removedIds: [expect.any(Number)],
     });
-    expect(await people.loadGalleryChanges('m2', revision)).toMatchObject({ removedIds: [] });
+    expect(await gallery.loadGalleryChanges('m2', revision)).toMatchObject({ removedIds: [] });
   });
 
   test('an outcome is written once, with its faces; a second one changes nothing', async () => {
     const images = openImages(db);
-    const people = openPeople(db);
-    const [entry] = await people.loadGalleryPage('m1', { after: -1, limit: 1 });
+    const gallery = openStoredGallery(db);
+    const [entry] = await gallery.loadGalleryPage('m1', { after: -1, limit: 1 });
     if (entry === undefined) throw new Error('the test before enrolled somebody');
     const [first, same] = await images.addImages(['outcome.jpg', 'other.jpg']);
     if (first === undefined || same === undefined) throw new Error('two images');
     const face: SeenFace = {
       ...{ box: { left: 0.1, top: 0.2, width: 0.3, height: 0.4 }, confidence: 0.9, descriptor: Array(128).fill(0.25) },
       ...{ model: 'm1', personId: entry.personId, personImageId: entry.personImageId, distance: 0.3, threshold: 0.55 },
-      galleryRevision: await people.galleryRevision(),
+      galleryRevision: await gallery.galleryRevision(),
       quality: QUALITY,
       candidates: [
         { personId: entry.personId, personImageId: entry.personImageId, distance: 0.3 },
@@ -346,23 +350,56 @@ describe.each(servers)('on $name', ({ url }) => {
     expect(await openImages(db).listNotEnqueued({ minAgeMs: 0, limit: 10_000 })).not.toContainEqual({ id, attempt: 3 });
   });
 
-  test('processors are summed up by their rows', async () => {
-    expect(await summariseProcessors(db)).toMatchObject({ state: 'stopped', unavailableSince: null });
-    const well = { state: 'closed', unavailableSince: null, nextAttemptAt: null } as const;
-    const away = { unavailableSince: new Date(Date.now() - 60_000), nextAttemptAt: new Date(Date.now() + 30_000) };
-    await reportProcessor(db, 'a', well);
-    await reportProcessor(db, 'a', { ...away, state: 'open' });
-    const paused = await summariseProcessors(db);
-    expect(paused).toMatchObject({ state: 'paused', processors: 1, paused: 1 });
-    expect(Date.now() - (paused.unavailableSince?.getTime() ?? 0)).toBeGreaterThan(50_000);
-    expect(paused.nextAttemptInMs).toBeGreaterThan(0);
-    expect(paused.nextAttemptInMs).toBeLessThanOrEqual(30_000);
-    await reportProcessor(db, 'b', well);
-    expect(await summariseProcessors(db)).toMatchObject({ state: 'running', processors: 2, paused: 1 });
-    await removeProcessor(db, 'a');
-    await removeProcessor(db, 'b');
-    expect((await summariseProcessors(db)).processors).toBe(0);
-    expect(await db.transact(removeDeadProcessors)).toBe(0);
+  test('processors are summed up by what they say of themselves; the version before finds the same in its table', async () => {
+    /** As its receivers ask. */
+    const summariseAsBefore = async () => {
+      const [rows] = await db.query<mysql.RowDataPacket[]>(
+        `SELECT COUNT(*) AS processors, COUNT(CASE WHEN breaker = 'open' THEN 1 END) AS paused,
+                MIN(unavailable_since) AS since,
+                TIMESTAMPDIFF(MICROSECOND, CURRENT_TIMESTAMP(3), MIN(next_attempt_at)) AS next_in
+           FROM processors WHERE seen_at > CURRENT_TIMESTAMP(3) - INTERVAL 35 SECOND`,
+      );
+      // An aggregate without groups is one row.
+      const { processors, paused, since, next_in } = rows[0] as mysql.RowDataPacket;
+      return {
+        processors,
+        paused,
+        unavailableSince: since,
+        nextAttemptInMs: next_in === null ? null : next_in / 1_000,
+      };
+    };
+    const stopping = new AbortController();
+    const { signal } = stopping;
+    const log = pino({ level: 'silent' });
+    const start = (breaker: NonNullable<ReplicaDetails['breaker']>) =>
+      reportReplica({ db, service: 'processor', look: () => ({ breaker }), log, signal });
+    const both = async () => [await summariseProcessors(db), await summariseAsBefore()];
+    const untilBoth = (expected: { readonly processors: number; readonly paused: number }) =>
+      waitFor(JSON.stringify(expected), async () => {
+        const found = await both();
+        return found.every((it) => it.processors === expected.processors && it.paused === expected.paused) && found;
+      });
+    const well = { state: 'closed', unavailableForMs: null, nextAttemptInMs: null } as const;
+
+    expect(await both()).toMatchObject([{ state: 'stopped', processors: 0 }, { processors: 0 }]);
+    const receiver = reportReplica({ db, service: 'receiver', log, signal });
+    const first = start({ state: 'open', unavailableForMs: 60_000, nextAttemptInMs: 30_000 });
+    for (const paused of await untilBoth({ processors: 1, paused: 1 })) {
+      expect(Date.now() - (paused.unavailableSince?.getTime() ?? 0)).toBeGreaterThan(50_000);
+      expect(paused.nextAttemptInMs).toBeGreaterThan(0);
+      expect(paused.nextAttemptInMs).toBeLessThanOrEqual(30_000);
+    }
+    expect(await summariseProcessors(db)).toMatchObject({ state: 'paused' });
+    const second = start(well);
+    await untilBoth({ processors: 2, paused: 1 });
+    expect(await summariseProcessors(db)).toMatchObject({ state: 'running' });
+    first.tell({ breaker: well });
+    for (const one of await untilBoth({ processors: 2, paused: 0 })) {
+      expect(one).toMatchObject({ unavailableSince: null, nextAttemptInMs: null });
+    }
+    stopping.abort();
+    await Promise.all([first.ended, second.ended, receiver.ended]);
+    expect(await both()).toMatchObject([{ state: 'stopped', processors: 0 }, { processors: 0 }]);
   });
 
   test('a transaction that loses a deadlock is run again', async () => {

@@ -66,11 +66,13 @@ test('so it is when a model waits', async () => {
 });
 
 test('a processor that is there need not be called', async () => {
-  await db.query("INSERT INTO processors (id, breaker, seen_at) VALUES ('somebody', 'closed', CURRENT_TIMESTAMP(3))");
+  await db.query(
+    "INSERT INTO replicas (id, service, name, seen_at) VALUES ('somebody', 'processor', 'host/1', CURRENT_TIMESTAMP(3))",
+  );
   await looksDone(1);
   await change();
   await someLooks();
   expect(await backlog()).toBe(0);
-  await db.query('DELETE FROM processors');
+  await db.query('DELETE FROM replicas');
   await waitFor('a call', async () => (await backlog()) === 1);
 });

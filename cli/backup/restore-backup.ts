@@ -3,7 +3,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { openDatabase } from '../../lib/database.ts';
 import { messageOf } from '../../lib/errors.ts';
-import { summariseProcessors } from '../../lib/processors.ts';
+import { listReplicas } from '../../lib/replicas.ts';
 import { openLoader, type RowLoader } from '../../sql/load-rows.ts';
 import { migrate, readMigrations } from '../../sql/migrate.ts';
 import type { StoredRow } from '../../sql/read-snapshot.ts';
@@ -121,18 +121,18 @@ function damaged(file: string): LaunchError {
   );
 }
 
-/** A processor that works meanwhile would write answers into tables that come and go. */
+/** Whoever works meanwhile would write into tables that come and go, and believe afterwards what was read before. */
 async function refuseRunning({ url, tls }: DatabasePlace): Promise<void> {
   const db = openDatabase(url, { connections: 1, tls });
-  const running = await summariseProcessors(db)
+  const running = await listReplicas(db)
     .catch((error: { code?: string }) => {
       if (error.code === 'ER_NO_SUCH_TABLE') return null;
       throw error;
     })
     .finally(() => db.close());
-  if (running === null || running.processors === 0) return;
+  if (running === null || running.length === 0) return;
   throw new LaunchError(
-    'Faceflow runs on this database: stop all its services first (a processor that was killed counts for another half minute).',
+    'Faceflow runs on this database: stop all its services first (one that was killed counts for another half minute).',
   );
 }
 

@@ -22,7 +22,7 @@ export interface BackupOptions {
 }
 
 /** Whoever was logged in, and what ran, is not to come back with the data. */
-const WITHOUT_ROWS = new Set(['sessions', 'processors']);
+const WITHOUT_ROWS = new Set(['sessions', 'processors', 'replicas']);
 /** The database changed its form in the middle of the snapshot. */
 const TABLE_DEFINITION_CHANGED = 1412;
 

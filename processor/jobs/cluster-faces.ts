@@ -12,11 +12,11 @@ import {
   releaseFaces,
   takeReshaped,
   type UnknownFace,
-  writeClusters,
 } from '../../lib/cluster-faces.ts';
 import type { Events } from '../../lib/events.ts';
 import { saveJob } from '../../lib/jobs.ts';
 import type { Job, JobContext } from '../../lib/run-jobs.ts';
+import { writeClusters } from '../../lib/write-clusters.ts';
 import { type ClusterSpace, createClusterSpace, MIN_CLUSTER_SIZE } from './grow-clusters.ts';
 
 export const CLUSTERS = 'clusters';

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ImageQueue } from '../../lib/image-queue.ts';
 import { saveJob } from '../../lib/jobs.ts';
-import { removeDeadProcessors } from '../../lib/processors.ts';
 import { removeDeadReplicas } from '../../lib/replicas.ts';
 import type { Job } from '../../lib/run-jobs.ts';
 
@@ -27,7 +26,7 @@ export function createTidyJob({ queue, idleMs = IDLE_MS, everyMs = EVERY_MS }: T
     async run({ write, log, signal }) {
       while (!signal.aborted) {
         await write(async (connection) => {
-          const done = (await removeDeadProcessors(connection)) + (await removeDeadReplicas(connection));
+          const done = await removeDeadReplicas(connection);
           if (done > 0) await saveJob(connection, TIDY, { done, total: done, run: 'finished' });
         });
         const { consumers, messages } = await queue.tidy({ idleMs });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { type Batch, ENROLMENT_STATUSES, type EnrolmentPhoto, openEnrolments } from '../../lib/enrolments.ts';
+import { type Batch, type EnrolmentPhoto, openEnrolmentBatches } from '../../lib/enrolment-batches.ts';
+import { ENROLMENT_STATUSES } from '../../lib/enrolments.ts';
 import { enrolFace } from '../../lib/name-face.ts';
 import { findOrMakePeople, openPersons, personNotFound } from '../../lib/persons.ts';
 import { actorOf } from '../actor.ts';
@@ -54,7 +55,7 @@ const enrolledSchema = z.object({ reference: z.number().int() });
 const errors = { '4xx': errorReplySchema, '5xx': errorReplySchema };
 
 export function addEnrolmentRoutes(app: App, options: AppOptions): void {
-  const enrolling = { ...options, enrolments: openEnrolments(options.db) };
+  const enrolling = { ...options, enrolments: openEnrolmentBatches(options.db) };
   addFacesOfPerson(app, options, enrolling);
   addBulk(app, options, enrolling);
   addProgress(app, enrolling);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { openEnrolments } from '../../lib/enrolments.ts';
+import { openEnrolmentBatches } from '../../lib/enrolment-batches.ts';
 import { IMAGE_STATUSES } from '../../lib/images.ts';
 import type { WaitingRow } from '../../lib/outbox.ts';
 import { RETRYABLE_STATUSES } from '../../lib/retry.ts';
@@ -115,7 +115,7 @@ async function publishAgain(rows: Rows, options: AppOptions): Promise<void> {
 }
 
 function addRetryBatch(app: App, { db, queue, log }: AppOptions): void {
-  const enrolments = openEnrolments(db);
+  const enrolments = openEnrolmentBatches(db);
   app.post(
     '/v1/enrolments/:batch/retry',
     {

@@ -109,16 +109,13 @@ function presentReplicas(replicas: readonly Replica[]): z.infer<typeof replicaSc
   const leaders = findLeaders(replicas);
   return replicas.map((replica) => {
     const { service, name, startedAt, seenMsAgo, leads, breaker, gallery, workers } = replica;
-    const next = breaker?.nextAttemptInMs;
     return {
       ...{ service, name, startedAt: startedAt.toISOString(), seenSecondsAgo: Math.round(seenMsAgo / 1000) },
       leads: (leads?.jobs ?? []).filter((job) => leaders.get(job) === replica),
-      breaker: breaker
-        ? {
-            state: breaker.state,
-            nextAttemptInSeconds: next == null ? null : Math.ceil(Math.max(0, next - seenMsAgo) / 1000),
-          }
-        : null,
+      breaker: breaker && {
+        state: breaker.state,
+        nextAttemptInSeconds: breaker.nextAttemptInMs === null ? null : Math.ceil(breaker.nextAttemptInMs / 1000),
+      },
       gallery: gallery ?? null,
       workers: workers ?? null,
     };
