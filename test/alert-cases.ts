@@ -191,6 +191,16 @@ export const ALERT_CASES: readonly AlertCase[] = [
     silent: { [`faceflow_job_errors_total{${NS},task="rematch"}`]: '0x10 4x40' },
   },
   {
+    alert: 'FaceflowWebhookMessagesLost',
+    at: '40m',
+    fires: { [`faceflow_webhook_attempts_total{${NS},result="dead"}`]: '0x30 2x20' },
+    labels: { namespace: 'ff' },
+    silent: {
+      [`faceflow_webhook_attempts_total{${NS},result="dead"}`]: '3x50',
+      [`faceflow_webhook_attempts_total{${NS},result="failed"}`]: '0+5x50',
+    },
+  },
+  {
     alert: 'FaceflowDependencyAway',
     at: '20m',
     fires: {

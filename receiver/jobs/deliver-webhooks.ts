@@ -46,6 +46,8 @@ export function createWebhookJob(options: WebhookJobOptions): Job {
     registers: [options.metrics],
   });
   const count = (result: 'delivered' | 'failed' | 'dead') => attempts.inc({ result });
+  // To Prometheus, what was not there before its first 1 has not grown.
+  for (const result of ['delivered', 'failed', 'dead']) attempts.inc({ result }, 0);
   return {
     name: WEBHOOKS,
     async run(context) {
