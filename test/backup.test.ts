@@ -11,12 +11,14 @@ import { writeBackup } from '../cli/backup/write-backup.ts';
 import type { Progress } from '../cli/progress.ts';
 import { openApiKeys } from '../lib/api-keys.ts';
 import { systemActor } from '../lib/audit.ts';
+import { openDatabase } from '../lib/database.ts';
 import { listKnownTables } from '../sql/known-tables.ts';
 import { openLoader } from '../sql/load-rows.ts';
 import { migrate } from '../sql/migrate.ts';
 import { type PeopleServices, startPeopleServices } from './people-services.ts';
 import { samplePhoto } from './sample-photos.ts';
 import { createDatabase, createStreamName, natsUrl, startMysqlServer, startService } from './servers.ts';
+import { untilRematched } from './until-rematched.ts';
 import { waitFor } from './wait-for.ts';
 
 let services: PeopleServices;
@@ -180,6 +182,7 @@ describe('faceflow backup, while photos are accepted, looked at and uploaded', (
   test('restored elsewhere, what waited is looked at, and every photo has the answer that it has here', async () => {
     await services.db.query('UPDATE images SET enqueued_at = NULL WHERE path = ?', ['lost.jpg']);
     await waitFor('everything to be done', async () => (await countPending(services.databaseUrl)) === 0, 120_000);
+    await untilRematched(services.db);
     searched = await search(services.url);
     const [url, photos] = [await newDatabase(), await newFolder()];
     const restored = await faceflow(['restore', busy], url, photos);
@@ -198,6 +201,9 @@ describe('faceflow backup, while photos are accepted, looked at and uploaded', (
     ]);
     onTestFinished(async () => void (await Promise.all([receiver.stop(), processor.stop()])));
     await waitFor('what waited', async () => (await countPending(url)) === 0, 120_000);
+    const restoredDb = openDatabase(url);
+    onTestFinished(() => restoredDb.close());
+    await untilRematched(restoredDb);
 
     const [here, there] = [await readAnswers(services.databaseUrl), await readAnswers(url)];
     expect(there.size).toBeGreaterThan(COPIES);
@@ -208,7 +214,7 @@ describe('faceflow backup, while photos are accepted, looked at and uploaded', (
     }
     expect(await search(`http://127.0.0.1:${receiver.port}`)).toEqual(searched);
     expect(JSON.stringify(searched)).toContain('Ada');
-  });
+  }, 600_000);
 });
 
 describe('when nothing runs', () => {

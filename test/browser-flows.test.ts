@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Row } from '../lib/database.ts';
 import { expectAccessible, inspectView } from './browser-checks.ts';
 import { type BrowserServices, collectComplaints, grace, startBrowserServices } from './browser-services.ts';
 import { samplePhoto } from './sample-photos.ts';
@@ -80,6 +81,11 @@ describe.skipIf('skip' in installed)('what people do with the page, in a real br
   });
 
   test('unknown faces of one person: split off, named at once, ignored', async () => {
+    // None comes or goes any more while one looks.
+    await waitFor('every unknown face to be looked at', async () => {
+      const waiting = 'SELECT 1 FROM faces WHERE cluster_state = 0 AND person_id IS NULL LIMIT 1';
+      return (await services.db.query<Row[]>(waiting))[0].length === 0;
+    });
     await openView('Unknown');
     await expect.poll(() => page.locator('.cluster').count(), patience).toBeGreaterThanOrEqual(2);
     await inspectView(page, 'unknown');

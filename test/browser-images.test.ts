@@ -5,7 +5,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { inspectView } from './browser-checks.ts';
-import { type BrowserServices, collectComplaints, startBrowserServices } from './browser-services.ts';
+import { type BrowserServices, collectComplaints, startBrowserServices, untilSettled } from './browser-services.ts';
 import { findChromium } from './servers.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -100,7 +100,7 @@ describe.skipIf('skip' in installed)('long lists, filters and many photos at onc
     await page.getByRole('combobox', { name: 'Person' }).fill('ada');
     await page.getByRole('option', { name: /Ada Winter/ }).click();
     await expect.poll(async () => (await files()).includes('wall.png')).toBe(false);
-    expect(await files()).toEqual(expect.arrayContaining(['one.jpg', 'two.jpg']));
+    await expect.poll(() => files()).toEqual(expect.arrayContaining(['one.jpg', 'two.jpg']));
     await page.getByRole('link', { name: /^Only photos of Ada Winter/ }).click();
     // A click elsewhere has closed the panel.
     await page.getByRole('button', { name: 'Filters' }).click();
@@ -148,9 +148,9 @@ describe.skipIf('skip' in installed)('long lists, filters and many photos at onc
     const read: string[] = [];
     page.on('request', (request) => read.push(request.url()));
     await page.evaluate('scrollTo(0, document.documentElement.scrollHeight / 2)');
+    await expect.poll(() => read.filter((url) => url.includes('cursor=')).length).toBeGreaterThan(0);
     await page.locator('.tile:not([data-far])').first().waitFor();
     await page.locator('.tile[data-far]').first().waitFor({ state: 'detached' });
-    expect(read.filter((url) => url.includes('cursor=')).length).toBeGreaterThan(0);
     await page.keyboard.press('Home');
     await tile(`${MANY - 1}.jpg`).waitFor();
   });
@@ -160,7 +160,7 @@ describe.skipIf('skip' in installed)('long lists, filters and many photos at onc
     await rowOf(`album/${MANY - 1}.jpg`).waitFor();
     await page.evaluate('scrollTo(0, 6000)');
     const middle = () => page.evaluate('document.elementFromPoint(640, 400)?.closest("tr")?.dataset.image');
-    const before = await waitFor('a row in the middle', middle);
+    const before = await untilSettled('a row in the middle', middle);
     const flood = Array.from({ length: 300 }, (_, n) => [`flood/${n}.jpg`, 'no_face', new Date()]);
     await services.db.query('INSERT INTO images (path, status, finished_at) VALUES ?', [flood]);
     // Any event has the list look.

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { BrowserContext, Page } from 'playwright-core';
 import sharp from 'sharp';
@@ -7,6 +8,7 @@ import { expect } from 'vitest';
 import { type Database, openDatabase } from '../lib/database.ts';
 import { samplePhoto } from './sample-photos.ts';
 import { createDatabase, createStreamName, natsUrl, type RunningService, startService } from './servers.ts';
+import { waitFor } from './wait-for.ts';
 
 /** Where tests leave what they have seen; outside of git. */
 export const screenshots = fileURLToPath(new URL('../test-output/browser/', import.meta.url));
@@ -91,6 +93,18 @@ async function preparePhotos(folder: string, photos: string): Promise<void> {
   await writeFile(join(photos, 'broken.jpg'), 'this is no picture');
   const wall = { width: 600, height: 400, channels: 3, background: '#7a9e7e' } as const;
   await sharp({ create: wall }).png().toFile(join(photos, 'wall.png'));
+}
+
+/** Waits until `look` says the same for half a second: what has been scrolled to may still be on its way. */
+export function untilSettled<Seen>(what: string, look: () => Promise<Seen>): Promise<NonNullable<Seen>> {
+  return waitFor(what, async () => {
+    const seen = await look();
+    for (let turn = 0; turn < 5; turn++) {
+      await sleep(100);
+      if ((await look()) !== seen) return null;
+    }
+    return seen;
+  }) as Promise<NonNullable<Seen>>;
 }
 
 /** Collects what a browser's console says, and requests that failed. */

@@ -57,11 +57,11 @@ describe.skipIf('skip' in installed)('the system and its threshold in a real bro
     await openView('System');
     await expect.poll(() => figure('Waiting'), patience).toMatch(/^0\b/);
     await expect.poll(() => figure('Gallery')).toMatch(/^1 person\s+1 reference/);
-    expect(await figure('Done')).toMatch(/^[\d,]{4,}\s/);
-    expect(await figure('Free for uploads')).toMatch(/^\d+(\.\d)? [GT]B\s+of /);
+    await expect.poll(() => figure('Done')).toMatch(/^[\d,]{4,}\s/);
+    await expect.poll(() => figure('Free for uploads')).toMatch(/^\d+(\.\d)? [GT]B\s+of /);
     const chart = page.getByRole('img', { name: /^Waiting over the last hour: .+ now, \d+ at most\.$/ });
     await chart.locator('canvas').waitFor();
-    expect(await page.locator('.chart canvas').count()).toBe(3);
+    await expect.poll(() => page.locator('.chart canvas').count()).toBe(3);
     await page.getByRole('link', { name: '6 hours' }).click();
     await page.getByRole('img', { name: /^Photos a minute over the last 6 hours/ }).waitFor();
     expect(new URL(page.url()).search).toBe('?hours=6');
@@ -74,7 +74,7 @@ describe.skipIf('skip' in installed)('the system and its threshold in a real bro
     expect(await table.getByRole('columnheader').allInnerTexts()).toEqual([
       ...['Minute', 'Waiting', 'Done', 'Without an answer', 'Half', '95 %'],
     ]);
-    expect(await table.getByRole('row').count()).toBe(61);
+    await expect.poll(() => table.getByRole('row').count()).toBe(61);
     // What has really been done, counted by the job: five photos in the newest minutes.
     const done = async () => {
       const cells = await table.locator('tbody tr:nth-child(-n+4) td:nth-child(3)').allInnerTexts();

@@ -10,6 +10,7 @@ import {
   grace,
   screenshots,
   startBrowserServices,
+  untilSettled,
 } from './browser-services.ts';
 import { findChromium } from './servers.ts';
 import { waitFor } from './wait-for.ts';
@@ -250,8 +251,7 @@ describe.skipIf('skip' in installed)('the images in a real browser', () => {
   test('what comes in while one reads waits, and nothing jumps', async () => {
     await page.evaluate('scrollTo(0, 20000)');
     const middle = () => page.evaluate('document.elementFromPoint(640, 400)?.closest("tr")?.dataset.image');
-    await waitFor('a row in the middle', middle);
-    const before = await middle();
+    const before = await untilSettled('a row in the middle', middle);
     await services.db.query("INSERT INTO images (path, status, finished_at) VALUES ('new.jpg', 'no_face', now(3))");
     // Any event has the list look.
     await services.post('strangers-grey.jpg');

@@ -20,8 +20,12 @@ beforeAll(async () => {
   await writeFile(join(album, '2024', 'broken.jpg'), 'no photo');
   await writeFile(join(album, '2024', 'notes.txt'), 'no photo either');
   await copyFile(samplePhoto(6), join(album, '2024', '.trash', 'gone.jpg'));
-  await services.upload(`/v1/people/${(await services.call('POST', '/v1/people', { name: 'Ada' })).body.id}/faces`, {
-    'a.jpg': await readFile(join(services.photos, 'a.jpg')),
+  const { id } = (await services.call('POST', '/v1/people', { name: 'Ada' })).body;
+  const photo = await readFile(join(services.photos, 'a.jpg'));
+  await services.finish(await services.upload(`/v1/people/${id}/faces`, { 'a.jpg': photo }));
+  await waitFor('her to be known', async () => {
+    const { body } = await services.call('POST', '/v1/search', { path: 'a.jpg' });
+    return body.faces[0]?.person !== null;
   });
 });
 
@@ -173,7 +177,7 @@ test('faceflow watch: each photo as soon as it is written to its end', async () 
   await waitFor('the photos that are there', () => stdout.includes('three.jpg: image'));
   await copyFile(samplePhoto(2), join(album, 'new.jpg'));
   await waitFor('the new one', () => stdout.includes('new.jpg: image'));
-  expect(stdout).toContain('broken.jpg: image_unreadable');
+  await waitFor('the one that is none', () => stdout.includes('broken.jpg: image_unreadable'));
   child.kill('SIGINT');
   await child.ended;
 });

@@ -83,14 +83,14 @@ async function call(method: string, path: string, body?: unknown) {
   return { status: response.status, body: (await response.json()) as any };
 }
 
-const finish = (id: number, timeoutMs: number) =>
+const finish = (id: number) =>
   waitFor(
     'the batch to end',
     async () => {
       const { body } = await call('GET', `/v1/enrolments/${id}`);
       return body.pending === 0 ? body : null;
     },
-    timeoutMs,
+    120_000,
   );
 
 test('a consumer of the version before hands out enrolments, too, from now on', async () => {
@@ -106,7 +106,7 @@ test('each of many photos in one call ends once', async () => {
   }));
   const { status: answered, body } = await call('POST', '/v1/enrolments', { enrolments });
   expect(answered).toBe(202);
-  const ended = await finish(body.batch.id, 60_000);
+  const ended = await finish(body.batch.id);
   // The last ten paths are those of the first ten, of other people; one of those was refused before.
   expect(ended).toMatchObject({ total: 1_000, enrolled: 100, refused: 900, failed: 0 });
   const [counts] = await db.query<Row[]>(
@@ -151,7 +151,7 @@ test('what may pass is tried again and ends failed; a message that comes twice c
   const { body: person } = await call('POST', '/v1/people', { name: 'Retry' });
   const paths = ['dies.jpg', 'fine.jpg', 'poor.jpg', 'names-only.jpg'].map((path) => ({ path }));
   const { body } = await call('POST', `/v1/people/${person.id}/faces`, { paths });
-  await finish(body.batch.id, 60_000);
+  await finish(body.batch.id);
   const { body: ended } = await call('GET', `/v1/enrolments/${body.batch.id}/photos`);
   expect(ended.photos).toMatchObject([
     { path: 'dies.jpg', status: 'failed', reason: { code: 'too_many_tries' } },

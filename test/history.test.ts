@@ -131,7 +131,7 @@ describe('replicas', () => {
   beforeAll(async () => {
     database = await createDatabase();
     folder = await mkdtemp(join(tmpdir(), 'faceflow-history-'));
-    const env = { MYSQL_URL: database.url, NATS_URL: natsUrl(), LEADER_LEASE_MS: '1000', IMAGE_ROOTS: folder };
+    const env = { MYSQL_URL: database.url, NATS_URL: natsUrl(), LEADER_LEASE_MS: '20000', IMAGE_ROOTS: folder };
     const streams = { IMAGES_STREAM: createStreamName(), EVENTS_STREAM: createStreamName() };
     running.push(await startService('receiver', { ...env, ...streams }));
     running.push(await startService('receiver', { ...env, ...streams }));
@@ -170,6 +170,7 @@ describe('replicas', () => {
       running.map(async ({ port }) => (await fetch(`http://127.0.0.1:${port}/metrics`)).text()),
     );
     const leader = leading.findIndex((metrics) => metrics.includes('faceflow_leader{jobs="queue"} 1\n'));
+    expect(leader).toBeGreaterThanOrEqual(0);
     const [stopped] = running.splice(leader, 1);
     await stopped?.stop();
     const second = await waitFor('the other to lead', findLeader);

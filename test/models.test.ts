@@ -204,9 +204,13 @@ test('while the model is switched under load every question is answered, by the 
     while (searching) {
       const path = `load/${posted.length}.jpg`;
       await copyFile(join(services.photos, 'sample4.jpg'), join(services.photos, path));
-      expect((await call('POST', '/image/post', { path })).status).toBe(202);
+      const { status, body } = await call('POST', '/image/post', { path });
+      expect(status).toBe(202);
       posted.push(path);
-      await sleep(700);
+      // The next one when this one is done: on a slow machine not more and more of them wait.
+      const isDone = async () => (await call('GET', `/v1/images/${body.id}`)).body.status !== 'pending';
+      await waitFor(`${path} to be done`, isDone, LONG_MS);
+      await sleep(500);
     }
   };
   const load = Promise.all([search(), search(), post()]);

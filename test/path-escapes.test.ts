@@ -139,7 +139,7 @@ test('posted as images, none is opened by anybody', async () => {
       const [found] = await db.query<Row[]>('SELECT id, path, status, reason_code AS code FROM images');
       return found.every((row) => row.status !== 'pending') && found;
     },
-    60_000,
+    180_000,
   );
   expect(rows.length).toBe(new Set(images.flatMap(({ id }) => id ?? [])).size);
   const isRefused = (row: Row) => row.status === 'unreadable' && REFUSALS.has(row.code);
@@ -156,7 +156,7 @@ test('enrolled as photos, none is opened by anybody', async () => {
     async () => {
       return (await ask('GET', `/v1/enrolments/${body.batch.id}`)).body.pending === 0;
     },
-    60_000,
+    180_000,
   );
   const { body: listed } = await ask('GET', `/v1/enrolments/${body.batch.id}/photos?limit=1000`);
   expect(listed.photos).toHaveLength(paths.length);
@@ -245,7 +245,7 @@ test('a photo whose folder is being swapped for a link that leads out is read, o
         await Promise.all([...Array.from({ length: 20 }, askRecognizer), ...Array.from({ length: 20 }, askReceiver)]);
         return counts.good > 100 && counts.refused > 100;
       },
-      90_000,
+      240_000,
     );
   } finally {
     swapper.kill('SIGKILL');

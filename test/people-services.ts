@@ -25,6 +25,7 @@ export interface PeopleServices {
   readonly db: Database;
   readonly databaseUrl: string;
   readonly url: string;
+  /** IMAGES_STREAM, which the names of their other streams begin with. */
   readonly stream: string;
   /** IMAGE_ROOTS: the sample photos as sample1.jpg…, one photo with one face each as a.jpg…, see FACES. */
   readonly photos: string;
@@ -77,8 +78,9 @@ export async function startPeopleServices(
   const { servers } = options;
   const database = servers ? null : await createDatabase();
   const stream = servers ? 'IMAGES' : createStreamName();
+  const streams = { IMAGES_STREAM: stream, EVENTS_STREAM: `${stream}_EVENTS` };
   const settingsOf = (service: 'receiver' | 'processor' | 'recognizer') => ({
-    ...(servers?.settings(service) ?? { MYSQL_URL: database?.url ?? '', NATS_URL: natsUrl(), IMAGES_STREAM: stream }),
+    ...(servers?.settings(service) ?? { MYSQL_URL: database?.url ?? '', NATS_URL: natsUrl(), ...streams }),
     IMAGE_ROOTS: photos,
   });
   const recognizer = await startService('recognizer', {

@@ -128,7 +128,8 @@ withFaces('the photographs with known answers', () => {
     const before = await revision();
     const shared = { MYSQL_URL: pipeline.database.url, IMAGE_ROOTS: FACES, KNOWN_PEOPLE: join(FACES, 'known') };
     const second = await startService('recognizer', shared);
-    expect(second.log()).toContain('"knownFaces":16');
+    // What it prints arrives a moment after its answers.
+    await waitFor('it to know them', () => second.log().includes('"knownFaces":16'));
     expect(await revision()).toBe(before);
     await second.stop();
     await db.close();

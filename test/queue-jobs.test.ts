@@ -157,7 +157,7 @@ test('what was in the queue when its disk was lost is published again, at once',
   await rm(join(servers, 'nats', 'jetstream'), { recursive: true });
   nats = await startNats();
   await waitFor('them to be published again', async () => (await waiting(receiver)) === 3, 60_000);
-  expect(receiver.log()).toContain('the queue has lost images');
+  await waitFor('the log to say so', () => receiver.log().includes('the queue has lost images'));
   await running.pop()?.stop();
   await nats.stop();
 });

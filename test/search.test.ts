@@ -92,7 +92,11 @@ async function searchPath(body: object, to = url): Promise<Answer> {
 }
 
 /** Of jobs that come by on their own, at any time. */
-const OF_JOBS = { tables: ['jobs', 'clusters', 'cluster_splits'], columns: ['cluster_id', 'cluster_state', 'rematch'] };
+const OF_JOBS = {
+  // Also how things are, which every process reports every few seconds, and what is counted every minute.
+  tables: ['jobs', 'clusters', 'cluster_splits', 'processors', 'replicas', 'image_minutes'],
+  columns: ['cluster_id', 'cluster_state', 'rematch'],
+};
 
 /** Everything that is stored: every row of every table, and every file; but nothing that jobs write. */
 async function takeStock(): Promise<Record<string, unknown>> {
@@ -184,7 +188,7 @@ test('a recognizer that is away, full or slow is told as such, at once', async (
   const recognizer = await startMisbehavingRecognizer();
   const receiver = await startService('receiver', {
     ...{ ...shared, IMAGES_STREAM: createStreamName() },
-    ...{ RECOGNIZER_ADDRESS: recognizer.address, RECOGNIZER_TIMEOUT_MS: '500' },
+    ...{ RECOGNIZER_ADDRESS: recognizer.address, RECOGNIZER_TIMEOUT_MS: '3000' },
   });
   const to = `http://127.0.0.1:${receiver.port}`;
   try {

@@ -62,7 +62,7 @@ beforeAll(async () => {
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
     OTEL_EXPORTER_OTLP_HEADERS: `authorization=${encodeURIComponent(AUTHORIZATION)}`,
     // The SDK's own: how often, and how patiently, spans are sent.
-    ...{ OTEL_BSP_SCHEDULE_DELAY: '200', OTEL_EXPORTER_OTLP_TIMEOUT: '1000' },
+    ...{ OTEL_BSP_SCHEDULE_DELAY: '200', OTEL_EXPORTER_OTLP_TIMEOUT: '4000' },
   };
   subject = `${shared.IMAGES_STREAM?.toLowerCase()}.identify`;
   const recognizer = await startService('recognizer', shared);

@@ -52,7 +52,7 @@ beforeAll(async () => {
     ...{ MYSQL_URL: database.url, NATS_URL: natsUrl(), IMAGES_STREAM: createStreamName(), IMAGE_ROOTS: folder },
     ...{ RECOGNIZER_ADDRESS: '127.0.0.1:1', LEADER_LEASE_MS: '1000', LOG_LEVEL: 'debug' },
     ...{ WEBHOOK_PRIVATE_HOSTS: `${target.host},${closed}`, WEBHOOK_SECRET: randomBytes(32).toString('hex') },
-    ...{ WEBHOOK_TIMEOUT_MS: '700', WEBHOOK_RETRY_SCHEDULE: '1s,1s' },
+    ...{ WEBHOOK_TIMEOUT_MS: '3000', WEBHOOK_RETRY_SCHEDULE: '1s,1s' },
   };
   receiver = await startReceiver();
 });
@@ -156,7 +156,7 @@ test('whoever fails is asked again with the same id, and given up after the last
       }
       return ended.size === hooks.size;
     },
-    60_000,
+    120_000,
   );
   expect(Object.fromEntries(ended)).toMatchObject({
     '/good': { status: 'delivered', failures: 0 },
@@ -199,7 +199,7 @@ test('nothing is lost when receivers are killed, and what comes again has the sa
     for (const image of added) expect(await finish(image)).toBe(true);
   })();
   for (const share of [0.2, 0.5]) {
-    await waitFor('some messages', () => target.to('/steady').length > added.length * share, 60_000);
+    await waitFor('some messages', () => target.to('/steady').length > added.length * share);
     receiver.kill('SIGKILL');
     await receiver.exited;
     receiver = await startReceiver();
@@ -217,7 +217,7 @@ test('nothing is lost when receivers are killed, and what comes again has the sa
       );
       return rows[0]?.count === 0;
     },
-    60_000,
+    120_000,
   );
   const taken = target.to('/steady');
   expect(new Set(taken.map(toId))).toEqual(new Set(added.map(({ id }) => id)));
