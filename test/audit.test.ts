@@ -8,6 +8,7 @@ import { type Database, descriptorToBytes, openDatabase, type Row } from '../lib
 import { openEnrolments } from '../lib/enrolments.ts';
 import { openPeople } from '../lib/people.ts';
 import { eraseOldStrangers } from '../processor/jobs/erase-strangers.ts';
+import { askWhole } from './ask.ts';
 import {
   createDatabase,
   createStreamName,
@@ -54,14 +55,8 @@ interface Entry {
 }
 
 async function call(method: string, path: string, body?: unknown) {
-  const response = await fetch(`http://127.0.0.1:${receiver.port}${path}`, {
-    method,
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  const requestId = response.headers.get('x-request-id');
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
-  return { status: response.status, requestId, body: (text === '' ? null : JSON.parse(text)) as any };
+  const { headers, ...answer } = await askWhole(method, `http://127.0.0.1:${receiver.port}${path}`, body);
+  return { ...answer, requestId: headers.get('x-request-id') };
 }
 
 async function readAudit(query = ''): Promise<Entry[]> {

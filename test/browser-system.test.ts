@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ask } from './ask.ts';
 import { expectAccessible, expectWithinBudget, inspectView } from './browser-checks.ts';
 import { type BrowserServices, collectComplaints, screenshots, startBrowserServices } from './browser-services.ts';
 import { findChromium } from './servers.ts';
@@ -190,7 +191,7 @@ describe.skipIf('skip' in installed)('the system and its threshold in a real bro
   });
 
   test('with nobody in the gallery there is nothing to compare, and the page says what to do', async () => {
-    const { people } = await ask<{ people: { id: number }[] }>('/v1/people?limit=100');
+    const { people } = await read<{ people: { id: number }[] }>('/v1/people?limit=100');
     for (const { id } of people) await fetch(`${services.api}/v1/people/${id}`, { method: 'DELETE' });
     await page.goto(`${services.address}/system/threshold`);
     await page.getByRole('heading', { name: 'Nobody is known yet' }).waitFor(patience);
@@ -212,8 +213,8 @@ function figure(name: string): Promise<string> {
     .innerText();
 }
 
-async function ask<Answer>(path: string): Promise<Answer> {
-  return (await (await fetch(services.api + path)).json()) as Answer;
+async function read<Body>(path: string): Promise<Body> {
+  return (await ask<Body>('GET', services.api + path)).body;
 }
 
 interface Listed {
@@ -223,7 +224,7 @@ interface Listed {
 }
 
 async function findImage(path: string): Promise<Listed | undefined> {
-  const { images } = await ask<{ images: readonly Listed[] }>('/v1/images?limit=200');
+  const { images } = await read<{ images: readonly Listed[] }>('/v1/images?limit=200');
   return images.find((image) => image.path === path);
 }
 

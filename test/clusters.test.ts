@@ -9,6 +9,7 @@ import { openImageQueue } from '../lib/image-queue.ts';
 import { openImages } from '../lib/images.ts';
 import { claimJobs, listJobs, writeAsLeader } from '../lib/jobs.ts';
 import { eraseOldStrangers } from '../processor/jobs/erase-strangers.ts';
+import { ask as askAt } from './ask.ts';
 import { samplePhoto, VARIANTS } from './sample-photos.ts';
 import {
   createDatabase,
@@ -102,13 +103,8 @@ async function addFaces(person: number, from: number, count: number, quality: ob
   );
 }
 
-async function ask<Answer>(method: string, path: string, body?: unknown): Promise<{ status: number; body: Answer }> {
-  const response = await fetch(`http://127.0.0.1:${receiver.port}${path}`, {
-    method,
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  return { status: response.status, body: (await response.json()) as Answer };
-}
+const ask = <Body>(method: string, path: string, body?: unknown) =>
+  askAt<Body>(method, `http://127.0.0.1:${receiver.port}${path}`, body);
 
 const listClusters = async (query = '') =>
   (await ask<{ clusters: ClusterAnswer[] }>('GET', `/v1/clusters${query}`)).body.clusters;

@@ -21,6 +21,7 @@ import {
   type MatchResponse,
   type Probe,
 } from '../proto/face.ts';
+import { ask as askAt, type Json } from './ask.ts';
 import { samplePhoto } from './sample-photos.ts';
 import {
   createDatabase,
@@ -350,10 +351,9 @@ describe('the API says why', () => {
   });
   afterAll(() => Promise.all(services.map((service) => service.stop())));
 
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
-  async function get(path: string): Promise<any> {
-    const response = await fetch(`${url}${path}`);
-    return { status: response.status, ...((await response.json()) as object) };
+  async function get(path: string): Promise<Json> {
+    const { status, body } = await askAt('GET', `${url}${path}`);
+    return { status, ...body };
   }
 
   test('of a face: the candidates with their names, the threshold, the model and the gallery', async () => {

@@ -5,6 +5,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Database, openDatabase, type Row } from '../lib/database.ts';
 import type { IdentifyResponse } from '../proto/face.ts';
+import { ask } from './ask.ts';
 import { connectNats } from './connect-nats.ts';
 import { grpcError, type MisbehavingRecognizer, startMisbehavingRecognizer, status } from './misbehaving-recognizer.ts';
 import {
@@ -76,12 +77,8 @@ afterAll(async () => {
   await database.drop();
 });
 
-async function call(method: string, path: string, body?: unknown) {
-  const options = { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
-  const response = await fetch(`http://127.0.0.1:${receiver.port}${path}`, options);
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
-  return { status: response.status, body: (await response.json()) as any };
-}
+const call = (method: string, path: string, body?: unknown) =>
+  ask(method, `http://127.0.0.1:${receiver.port}${path}`, body);
 
 const finish = (id: number) =>
   waitFor(

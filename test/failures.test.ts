@@ -8,6 +8,7 @@ import { type Database, openDatabase, type Row } from '../lib/database.ts';
 import { openEvents } from '../lib/events.ts';
 import { openImageQueue } from '../lib/image-queue.ts';
 import { openImages } from '../lib/images.ts';
+import { ask } from './ask.ts';
 import {
   grpcError,
   type MisbehavingRecognizer,
@@ -72,15 +73,8 @@ async function startProcessor(env: Record<string, string> = {}): Promise<Running
   return processor;
 }
 
-async function call(method: string, path: string, body?: unknown) {
-  const response = await fetch(`http://127.0.0.1:${receiver.port}${path}`, {
-    method,
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
-  return { status: response.status, body: (text === '' ? null : JSON.parse(text)) as any };
-}
+const call = (method: string, path: string, body?: unknown) =>
+  ask(method, `http://127.0.0.1:${receiver.port}${path}`, body);
 
 async function submit(...paths: string[]): Promise<number[]> {
   const { body } = await call('POST', '/images/post', { paths: paths.map((path) => ({ path })) });

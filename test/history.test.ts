@@ -10,6 +10,7 @@ import { readDatabaseTime } from '../lib/outbox.ts';
 import { findLeaders, listReplicas, removeDeadReplicas } from '../lib/replicas.ts';
 import { putBack } from '../lib/retry.ts';
 import { retryImagesById } from '../lib/retry-images.ts';
+import { ask as askAt } from './ask.ts';
 import {
   createDatabase,
   createStreamName,
@@ -147,8 +148,8 @@ describe('replicas', () => {
     readonly disk: { freeBytes: number; totalBytes: number } | null;
   }
 
-  const ask = async <Answer>(path: string, service = running.at(-1)) =>
-    (await (await fetch(`http://127.0.0.1:${service?.port}${path}`)).json()) as Answer;
+  const ask = async <Body>(path: string) =>
+    (await askAt<Body>('GET', `http://127.0.0.1:${running.at(-1)?.port}${path}`)).body;
   const findLeader = async () => {
     const leaders = (await ask<System>('/v1/system')).replicas.filter(({ leads }) => leads.includes('history'));
     expect(leaders.length).toBeLessThanOrEqual(1);

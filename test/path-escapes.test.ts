@@ -6,6 +6,7 @@ import { type ServiceError, status } from '@grpc/grpc-js';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Database, openDatabase, type Row, type WriteResult } from '../lib/database.ts';
+import { ask as askAt } from './ask.ts';
 import { type Escapes, layOutEscapes } from './path-escapes.ts';
 import { connectRecognizer, type RecognizerClient } from './recognizer-client.ts';
 import {
@@ -66,14 +67,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-// biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
-async function ask(method: string, path: string, body?: unknown): Promise<{ status: number; body: any }> {
-  const signal = AbortSignal.timeout(PATIENCE_MS);
-  const response = await fetch(`${url}${path}`, { method, signal, ...(body ? { body: JSON.stringify(body) } : {}) });
-  const bytes = Buffer.from(await response.arrayBuffer());
-  const isJson = response.headers.get('content-type')?.startsWith('application/json');
-  return { status: response.status, body: isJson ? JSON.parse(bytes.toString()) : bytes };
-}
+const ask = (method: string, path: string, body?: unknown) =>
+  askAt(method, `${url}${path}`, body, { signal: AbortSignal.timeout(PATIENCE_MS) });
 
 /** Those of the corpus that did not end in a refusal, and how they did end. */
 async function findAdmitted<One>(

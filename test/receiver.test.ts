@@ -9,6 +9,7 @@ import { openTcpProxy } from '../bench/chaos/tcp-proxy.ts';
 import { chooseFreePort } from '../cli/free-port.ts';
 import { openDatabase } from '../lib/database.ts';
 import { openImages } from '../lib/images.ts';
+import { askWhole, readAnswer } from './ask.ts';
 import { connectNats } from './connect-nats.ts';
 import {
   createDatabase,
@@ -51,14 +52,11 @@ function startReceiver(env: Record<string, string>) {
 }
 
 async function call(path: string, options: RequestInit = {}, service = receiver) {
-  const response = await fetch(`http://127.0.0.1:${service.port}${path}`, options);
-  const text = await response.text();
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
-  return { status: response.status, headers: response.headers, body: JSON.parse(text) as any };
+  return readAnswer(await fetch(`http://127.0.0.1:${service.port}${path}`, options));
 }
 
 function post(path: string, body: unknown, headers: Record<string, string> = {}, service = receiver) {
-  return call(path, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), headers }, service);
+  return askWhole('POST', `http://127.0.0.1:${service.port}${path}`, body, { headers });
 }
 
 describe('POST /image/post', () => {

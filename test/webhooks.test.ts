@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chooseFreePort } from '../cli/free-port.ts';
 import { type Database, openDatabase, type Row } from '../lib/database.ts';
 import { openImages } from '../lib/images.ts';
+import { ask, type Json } from './ask.ts';
 import {
   createDatabase,
   createStreamName,
@@ -71,15 +72,8 @@ async function startReceiver(): Promise<RunningService> {
   return service;
 }
 
-async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
-  const response = await fetch(`http://127.0.0.1:${receiver.port}${path}`, {
-    ...{ method, headers },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
-  return { status: response.status, body: (text === '' ? null : JSON.parse(text)) as any };
-}
+const call = (method: string, path: string, body?: unknown) =>
+  ask(method, `http://127.0.0.1:${receiver.port}${path}`, body);
 
 async function addWebhook(path: string, host = target.host, events = ['person.changed']) {
   const { status, body } = await call('POST', '/v1/webhooks', { url: `http://${host}${path}`, events });
@@ -92,8 +86,7 @@ const removeWebhook = ({ id }: { id: number }) => call('DELETE', `/v1/webhooks/$
 let people = 0;
 const addPerson = async (): Promise<number> => (await call('POST', '/v1/people', { name: `Ada ${++people}` })).body.id;
 
-// biome-ignore lint/suspicious/noExplicitAny: as above
-async function deliveriesOf({ id }: { id: number }): Promise<any[]> {
+async function deliveriesOf({ id }: { id: number }): Promise<Json[]> {
   return (await call('GET', `/v1/webhooks/${id}/deliveries`)).body.deliveries;
 }
 
