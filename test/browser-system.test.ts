@@ -1,44 +1,30 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ask } from './ask.ts';
 import { expectAccessible, expectWithinBudget, inspectView } from './browser-checks.ts';
-import { type BrowserServices, collectComplaints, screenshots, startBrowserServices } from './browser-services.ts';
+import { type BrowserServices, type OpenPage, openPage, screenshots } from './browser-services.ts';
 import { findChromium } from './servers.ts';
 import { waitFor } from './wait-for.ts';
 
 const installed = await findChromium();
 /** Results, and what follows from a decision, on a machine that has other things to do. */
-const patience = { timeout: 60_000 };
+const patience = { timeout: 120_000 };
 
-let folder: string;
+let opened: OpenPage;
 let services: BrowserServices;
-let browser: Browser;
-let context: BrowserContext;
 let page: Page;
-let complaints: string[];
 
 describe.skipIf('skip' in installed)('the system and its threshold in a real browser', () => {
   beforeAll(async () => {
-    if ('skip' in installed) throw new Error(installed.skip);
-    folder = await mkdtemp(join(tmpdir(), 'faceflow-system-'));
-    services = await startBrowserServices(folder);
-    browser = await chromium.launch(installed);
-    context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-    context.setDefaultTimeout(30_000);
-    complaints = collectComplaints(context);
-    page = await context.newPage();
+    opened = await openPage('system', installed);
+    ({ services, page } = opened);
   });
 
-  afterAll(async () => {
-    await browser?.close();
-    await services?.stop();
-    await rm(folder, { recursive: true, force: true });
-  });
+  afterAll(() => opened?.close());
 
   test('the first view, and this one, are within what a view may cost', async () => {
+    const { browser } = opened;
     await expectWithinBudget(browser, services.address, (tab) =>
       tab.getByRole('heading', { name: 'No photos yet' }).waitFor(),
     );
@@ -173,11 +159,11 @@ describe.skipIf('skip' in installed)('the system and its threshold in a real bro
     await page.getByRole('heading', { name: '最近 1 小时', exact: true }).waitFor();
     await page.getByRole('button', { name: 'English' }).press('Enter');
     await page.getByRole('heading', { name: 'The last hour' }).waitFor();
-    expect(complaints).toEqual([]);
+    expect(opened.complaints).toEqual([]);
   });
 
   test('without a connection it keeps what it has, says so, and recovers by itself', async () => {
-    await context.setOffline(true);
+    await opened.context.setOffline(true);
     await page.getByText('Faceflow does not answer.').first().waitFor();
     expect(await page.locator('.chart canvas').count()).toBe(3);
     await page.getByRole('link', { name: 'Threshold' }).click();
@@ -185,7 +171,7 @@ describe.skipIf('skip' in installed)('the system and its threshold in a real bro
     await page.getByRole('slider', { name: 'Threshold' }).press('Home');
     await page.getByRole('slider', { name: 'Threshold' }).press('ArrowRight');
     await preview.getByText('Faceflow does not answer.').waitFor();
-    await context.setOffline(false);
+    await opened.context.setOffline(false);
     await preview.getByText(/faces? loses? (its|their) names?\./).waitFor(patience);
     await page.locator('.banner').waitFor({ state: 'detached', ...patience });
   });
