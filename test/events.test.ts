@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { startPrivateServers } from '../cli/servers/private-servers.ts';
 import { type Database, openDatabase } from '../lib/database.ts';
 import { type Events, openEvents } from '../lib/events.ts';
 import { claimJobs } from '../lib/jobs.ts';
@@ -15,9 +14,9 @@ import {
   createStreamName,
   natsUrl,
   type RunningService,
+  startNatsServer,
   startService,
   type TestDatabase,
-  testCacheFolder,
 } from './servers.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -237,12 +236,7 @@ test('through the frontend nothing is held back, and who leaves the page leaves 
 
 test('a receiver that stops ends the streams; NATS that goes and comes back does not', async () => {
   const data = await mkdtemp(join(tmpdir(), 'faceflow-events-nats-'));
-  const start = () =>
-    startPrivateServers({
-      ...{ dataFolder: data, cacheFolder: testCacheFolder(), mysqlUrl: database.url, natsUrl: undefined },
-      ...{ report: () => {}, watch: () => ({ onLine: () => {}, onEvent: () => {} }) },
-    });
-  let nats = await start();
+  let nats = await startNatsServer(data);
   const own = await startReceiver(nats.natsUrl);
   const teller = openEvents({ url: nats.natsUrl, stream, log: pino({ level: 'silent' }) });
   const tell = (imageId: number) => teller.publish({ kind: 'image.deleted', imageId });
@@ -252,7 +246,7 @@ test('a receiver that stops ends the streams; NATS that goes and comes back does
   await until(client, 1);
   await nats.stop();
   tell(2);
-  nats = await start();
+  nats = await startNatsServer(data);
   await untilConnected(teller);
   tell(3);
   await until(client, 3);

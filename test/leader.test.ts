@@ -5,11 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { startPrivateServers } from '../cli/servers/private-servers.ts';
 import { type Database, openDatabase, type Row } from '../lib/database.ts';
 import { claimJobs, LeadershipLost, listJobs, readJobState, saveJob, writeAsLeader } from '../lib/jobs.ts';
 import type { CandidateNews, CandidateOptions } from './leader-candidate.ts';
-import { createDatabase, createStreamName, natsUrl, type TestDatabase, testCacheFolder } from './servers.ts';
+import { createDatabase, createStreamName, natsUrl, startNatsServer, type TestDatabase } from './servers.ts';
 import { waitFor } from './wait-for.ts';
 
 /** Long enough for a process that gets no turn for a while to stay the leader. */
@@ -133,12 +132,7 @@ test('paused in the middle of a write, it does not keep the next leader out', as
 
 test('without NATS the lead is lost, and the work aborted; with it somebody leads again, even when its disk is new', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'faceflow-leader-'));
-  const start = () =>
-    startPrivateServers({
-      ...{ dataFolder: folder, cacheFolder: testCacheFolder(), mysqlUrl: database.url, natsUrl: undefined },
-      ...{ report: () => {}, watch: () => ({ onLine: () => {}, onEvent: () => {} }) },
-    });
-  let nats = await start();
+  let nats = await startNatsServer(folder);
   const candidate = startCandidate({ natsUrl: nats.natsUrl });
   const first = await untilOneLeads([candidate]);
   await nats.stop();
@@ -149,7 +143,7 @@ test('without NATS the lead is lost, and the work aborted; with it somebody lead
 
   candidate.told.length = 0;
   await rm(join(folder, 'nats', 'jetstream'), { recursive: true });
-  nats = await start();
+  nats = await startNatsServer(folder);
   const again = await untilOneLeads([candidate]);
   expect(again.fence).toBeGreaterThan(first.fence);
   await untilWritten(again.fence);

@@ -26,6 +26,7 @@ import {
   createStreamName,
   natsUrl,
   type RunningService,
+  startNatsServer,
   startService,
   type TestDatabase,
   testCacheFolder,
@@ -344,12 +345,9 @@ test('without NATS from the start it says so, once, and works as soon as NATS is
 
 test('without NATS it stops as quickly as with it', async () => {
   const dataFolder = await mkdtemp(join(tmpdir(), 'faceflow-no-nats-'));
-  const servers = await startPrivateServers({
-    ...{ dataFolder, cacheFolder: testCacheFolder(), mysqlUrl: database.url, natsUrl: undefined },
-    ...{ report: () => {}, watch: () => ({ onLine: () => {}, onEvent: () => {} }) },
-  });
-  const processor = await startProcessor({ NATS_URL: servers.natsUrl });
-  await servers.stop();
+  const nats = await startNatsServer(dataFolder);
+  const processor = await startProcessor({ NATS_URL: nats.natsUrl });
+  await nats.stop();
   await waitFor('the loss to be noticed', () => processor.log().includes('NATS is gone'));
   const startedAt = Date.now();
   expect(await processor.stop()).toMatchObject({ code: 0 });
