@@ -1,9 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import mysql from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { restoreBackup } from '../cli/backup/restore-backup.ts';
@@ -18,6 +16,7 @@ import { migrate } from '../sql/migrate.ts';
 import { type PeopleServices, startPeopleServices } from './people-services.ts';
 import { samplePhoto } from './sample-photos.ts';
 import { createDatabase, createStreamName, natsUrl, startMysqlServer, startService } from './servers.ts';
+import { startFaceflow } from './start-faceflow.ts';
 import { untilRematched } from './until-rematched.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -52,27 +51,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-interface Ran {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function start(args: readonly string[], env: Record<string, string>): ChildProcess & { ended: Promise<Ran> } {
-  const { PATH = '', HOME = '' } = process.env;
-  const cli = join(import.meta.dirname, '../dist/cli/main.js');
-  // Elsewhere: a .env of whoever runs the tests is not theirs.
-  const child = spawn(process.execPath, [cli, ...args], { cwd: folder, env: { PATH, HOME, ...env } });
-  const ended = Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    new Promise<number | null>((resolve) => child.on('close', resolve)),
-  ]).then(([stdout, stderr, code]) => ({ stdout, stderr, code }));
-  return Object.assign(child, { ended });
-}
-
 const back = (url: string, photos: string) => ({ MYSQL_URL: url, IMAGE_ROOTS: photos });
-const faceflow = (args: readonly string[], url: string, photos: string) => start(args, back(url, photos)).ended;
+const faceflow = (args: readonly string[], url: string, photos: string) => startFaceflow(args, back(url, photos)).ended;
 
 async function newDatabase(server?: string): Promise<string> {
   const database = await createDatabase({ migrated: false, ...(server === undefined ? {} : { server }) });
@@ -286,9 +266,9 @@ describe('when nothing runs', () => {
   test('into a data folder of its own, whose private server is started for it; what a queue held there goes', async () => {
     const env = { DATA_DIR: join(folder, 'data') };
     await mkdir(join(env.DATA_DIR, 'nats'), { recursive: true });
-    expect(await start(['restore', quiet], env).ended).toMatchObject({ code: 0 });
+    expect(await startFaceflow(['restore', quiet], env).ended).toMatchObject({ code: 0 });
     expect(existsSync(join(env.DATA_DIR, 'nats'))).toBe(false);
-    const made = await start(['backup', join(folder, 'private')], env).ended;
+    const made = await startFaceflow(['backup', join(folder, 'private')], env).ended;
     expect(made).toMatchObject({ code: 0 });
     expect(await listFiles(join(folder, 'private'))).toEqual(await listFiles(quiet));
   });
@@ -299,7 +279,7 @@ describe('when nothing runs', () => {
     const target = join(folder, 'cut-off');
     const begin = async () => {
       await reader.query('LOCK TABLES faces WRITE');
-      const child = start(['backup', target], back(services.databaseUrl, services.photos));
+      const child = startFaceflow(['backup', target], back(services.databaseUrl, services.photos));
       await waitFor('it to reach the table', () => existsSync(`${target}.unfinished/database/images.jsonl.gz`));
       return child;
     };
@@ -367,11 +347,11 @@ describe('when nothing runs', () => {
   });
 
   test('a backup of nothing, or to nowhere, says what is wrong', async () => {
-    expect(await start(['backup', join(folder, 'nothing')], { DATA_DIR: join(folder, 'no-data') }).ended).toMatchObject(
-      {
-        ...{ code: 1, stderr: expect.stringContaining('There is no database in') },
-      },
-    );
+    expect(
+      await startFaceflow(['backup', join(folder, 'nothing')], { DATA_DIR: join(folder, 'no-data') }).ended,
+    ).toMatchObject({
+      ...{ code: 1, stderr: expect.stringContaining('There is no database in') },
+    });
     await writeFile(join(folder, 'file'), '');
     const options = { ...inProcess(services.databaseUrl, services.photos), version: '1' };
     await expect(writeBackup({ ...options, folder: join(folder, 'file', 'backup') })).rejects.toThrow(

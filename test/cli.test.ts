@@ -1,11 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type PeopleServices, startPeopleServices } from './people-services.ts';
 import { samplePhoto } from './sample-photos.ts';
+import { startFaceflow } from './start-faceflow.ts';
 import { waitFor } from './wait-for.ts';
 
 let services: PeopleServices;
@@ -31,23 +30,8 @@ beforeAll(async () => {
 
 afterAll(() => services?.stop());
 
-interface Ran {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function start(args: readonly string[], env: Record<string, string> = {}): ChildProcess & { ended: Promise<Ran> } {
-  const cli = join(import.meta.dirname, '../dist/cli/main.js');
-  const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, [cli, ...args], { env: { PATH, HOME, FACEFLOW_URL: services.url, ...env } });
-  const ended = Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    new Promise<number | null>((resolve) => child.on('close', resolve)),
-  ]).then(([stdout, stderr, code]) => ({ stdout, stderr, code }));
-  return Object.assign(child, { ended });
-}
+const start = (args: readonly string[], env: Record<string, string> = {}) =>
+  startFaceflow(args, { FACEFLOW_URL: services.url, ...env });
 
 const faceflow = (...args: string[]) => start(args).ended;
 

@@ -1,24 +1,17 @@
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type Database, descriptorToBytes, openDatabase, type Row } from '../lib/database.ts';
+import { type Database, descriptorToBytes, type Row } from '../lib/database.ts';
 import { openImageQueue } from '../lib/image-queue.ts';
 import { openImages } from '../lib/images.ts';
 import { claimJobs, listJobs, writeAsLeader } from '../lib/jobs.ts';
 import { eraseOldStrangers } from '../processor/jobs/erase-strangers.ts';
 import { ask as askAt } from './ask.ts';
+import { type LoneReceiver, startLoneReceiver } from './lone-receiver.ts';
 import { samplePhoto, VARIANTS } from './sample-photos.ts';
-import {
-  createDatabase,
-  createStreamName,
-  natsUrl,
-  type RunningService,
-  startService,
-  type TestDatabase,
-} from './servers.ts';
+import { createStreamName, natsUrl, type RunningService, startService, type TestDatabase } from './servers.ts';
 import { waitFor } from './wait-for.ts';
 
 interface ClusterAnswer {
@@ -33,6 +26,7 @@ const MODEL = 'made-up';
 const GOOD = { pixels: 150, sharpness: 0.3, brightness: 0.5, yaw: 0, pitch: 0, roll: 0, reasons: [] };
 const log = pino({ level: 'silent' });
 
+let lone: LoneReceiver;
 let folder: string;
 let database: TestDatabase;
 let db: Database;
@@ -41,21 +35,11 @@ let names: { IMAGES_STREAM: string; EVENTS_STREAM: string };
 let running: RunningService[];
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'faceflow-clusters-'));
-  database = await createDatabase();
-  db = openDatabase(database.url);
-  receiver = await startService('receiver', {
-    ...{ MYSQL_URL: database.url, NATS_URL: natsUrl(), IMAGE_ROOTS: folder },
-    ...{ IMAGES_STREAM: createStreamName(), EVENTS_STREAM: createStreamName() },
-  });
+  lone = await startLoneReceiver('clusters');
+  ({ folder, database, db, receiver } = lone);
 });
 
-afterAll(async () => {
-  await receiver.stop();
-  await db.close();
-  await database.drop();
-  await rm(folder, { recursive: true });
-});
+afterAll(() => lone?.stop());
 
 beforeEach(async () => {
   for (const table of ['person_images', 'face_rejections', 'faces', 'clusters', 'images', 'person', 'jobs']) {

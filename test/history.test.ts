@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { countReasons } from '../lib/count-images.ts';
 import { type Database, openDatabase } from '../lib/database.ts';
 import { countMinutes, type ImageMinute, readMinutes, writeMinutes } from '../lib/image-history.ts';
@@ -11,12 +11,12 @@ import { findLeaders, listReplicas, removeDeadReplicas } from '../lib/replicas.t
 import { putBack } from '../lib/retry.ts';
 import { retryImagesById } from '../lib/retry-images.ts';
 import { ask as askAt } from './ask.ts';
+import { startBothServers } from './both-servers.ts';
 import {
   createDatabase,
   createStreamName,
   natsUrl,
   type RunningService,
-  startMysqlServer,
   startService,
   type TestDatabase,
 } from './servers.ts';
@@ -24,16 +24,7 @@ import { waitFor } from './wait-for.ts';
 
 // What the page's System view shows: minutes that were counted, reasons, replicas.
 
-const mysqlServer = await startMysqlServer();
-const servers = [
-  { name: 'the server of the run', url: () => inject('mysqlUrl') },
-  ...('skip' in mysqlServer ? [] : [{ name: `MySQL ${mysqlServer.version}`, url: () => mysqlServer.url }]),
-];
-if ('skip' in mysqlServer) test.skip(`on MySQL: ${mysqlServer.skip}`);
-
-afterAll(async () => {
-  if (!('skip' in mysqlServer)) await mysqlServer.stop();
-});
+const servers = await startBothServers('the server of the run');
 
 const MINUTE_MS = 60_000;
 

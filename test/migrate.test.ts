@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import mysql from 'mysql2/promise';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemActor } from '../lib/audit.ts';
 import { type Database, openDatabase } from '../lib/database.ts';
 import type { FaceQuality } from '../lib/face-quality.ts';
@@ -15,25 +15,17 @@ import { listDue, putBack } from '../lib/retry.ts';
 import { createGallerySearch } from '../recognizer/gallery-search.ts';
 import { migrate } from '../sql/migrate.ts';
 import { waitForMigrations } from '../sql/wait.ts';
-import { createDatabase, startMysqlServer, type TestDatabase } from './servers.ts';
+import { startBothServers } from './both-servers.ts';
+import { createDatabase, type TestDatabase } from './servers.ts';
 import { waitFor } from './wait-for.ts';
 
 // Plain SQL that means the same on both: everything runs on each server.
-const mysqlServer = await startMysqlServer();
-const servers = [
-  { name: 'the server of the run (MariaDB, unless told otherwise)', url: () => inject('mysqlUrl') },
-  ...('skip' in mysqlServer ? [] : [{ name: `MySQL ${mysqlServer.version}`, url: () => mysqlServer.url }]),
-];
-if ('skip' in mysqlServer) test.skip(`on MySQL: ${mysqlServer.skip}`);
+const servers = await startBothServers('the server of the run (MariaDB, unless told otherwise)');
 
 const QUALITY: FaceQuality = {
   ...{ pixels: 31, sharpness: 0.041, brightness: 0.5, yaw: -1.5, pitch: 2, roll: 40 },
   reasons: ['SMALL_BOUNDING_BOX', 'EXTREME_POSE'],
 };
-
-afterAll(async () => {
-  if (!('skip' in mysqlServer)) await mysqlServer.stop();
-});
 
 async function listMigrations(): Promise<string[]> {
   const names = await readdir(new URL('../sql/', import.meta.url));

@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,6 +16,7 @@ import {
   startService,
   type TestDatabase,
 } from './servers.ts';
+import { startFaceflow } from './start-faceflow.ts';
 import { waitFor } from './wait-for.ts';
 import { startWebhookTarget, type TakenMessage, type WebhookTarget } from './webhook-target.ts';
 
@@ -267,14 +267,8 @@ describe('what is not possible', () => {
 });
 
 test('the same from a terminal', async () => {
-  const faceflow = (...args: string[]) =>
-    new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-      const cli = join(import.meta.dirname, '../dist/cli/main.js');
-      const env = { PATH: process.env.PATH ?? '', FACEFLOW_URL: `http://127.0.0.1:${receiver.port}` };
-      execFile(process.execPath, [cli, 'webhooks', ...args], { env }, (error, stdout, stderr) =>
-        resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
-      );
-    });
+  const env = { FACEFLOW_URL: `http://127.0.0.1:${receiver.port}` };
+  const faceflow = (...args: string[]) => startFaceflow(['webhooks', ...args], env).ended;
   const made = await faceflow('add', `http://${target.host}/terminal`, '--event', 'image.finished', 'person.removed');
   expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^whsec_\S+\n$/) });
   secrets.push(made.stdout.trim());
