@@ -136,7 +136,7 @@ async function untilDone(api: string, id: number): Promise<string> {
     if (response?.ok) status = ((await response.json()) as { status: string }).status;
     return status;
   };
-  await expect.poll(ask, { timeout: 120_000, interval: 200 }).not.toBe('pending');
+  await expect.poll(ask, { timeout: 240_000, interval: 200 }).not.toBe('pending');
   return status;
 }
 
@@ -209,7 +209,7 @@ describe.skipIf(!hasServers || process.platform !== 'linux')('the launcher', () 
     expect(await third.ended).toBe(0);
     expect(third.output()).toContain('Stopped.');
     await expectNothingLeft(folder);
-  }, 600_000);
+  }, 900_000);
 
   test.skipIf(!isRoot)(
     'runs as a user without a home, without servers on the PATH, and dies with its set-up',
