@@ -299,7 +299,7 @@ describe('while the recognizer is away', () => {
     expect(await readMetric(processor.port, /^faceflow_breaker_transitions_total{state="closed"} (\d)$/m)).toBe(1);
     await processor.stop();
     expect((await stats()).processing).toMatchObject({ state: 'stopped', processors: 0 });
-  }, 240_000);
+  });
 });
 
 /** What is told of breakers from now on. */

@@ -68,7 +68,7 @@ async function submit(url: string, paths: string[]): Promise<Map<string, Seen>> 
       const stats = (await (await fetch(`${url}/v1/stats`)).json()) as { images: { pending: number } };
       return stats.images.pending === 0;
     },
-    110_000,
+    200_000,
   );
   const { images } = (await (await fetch(`${url}/v1/images?limit=200`)).json()) as { images: Seen[] };
   return new Map(images.map((image) => [image.path, image]));

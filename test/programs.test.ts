@@ -113,7 +113,7 @@ test('a client is generated from it, has types that hold, and is used for a whol
   expect(stdout).toContain('1 photo shows Ada Lovelace');
   expect(stdout).toMatch(/\d faces, 1 known/);
   expect(stdout).toContain('0 images are looked at again');
-}, 180_000);
+});
 
 test.skipIf(python === null)('the same round in Python', async () => {
   const round = blockWith(await readCodeBlocks('docs/api.md', 'python'), 'Ada Lovelace');
