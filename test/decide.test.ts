@@ -31,6 +31,7 @@ import {
   startService,
   type TestDatabase,
 } from './servers.ts';
+import { untilRematched } from './until-rematched.ts';
 import { waitFor } from './wait-for.ts';
 
 const MODEL = 'face-api-1';
@@ -348,6 +349,8 @@ describe('the API says why', () => {
       startService('processor', { ...shared, RECOGNIZER_ADDRESS: `127.0.0.1:${recognizer.port}` }),
     ]);
     url = `http://127.0.0.1:${services[0]?.port}`;
+    // What it does when it begins, it does not do to the photo that comes.
+    await untilRematched(db);
   });
   afterAll(() => Promise.all(services.map((service) => service.stop())));
 

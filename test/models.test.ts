@@ -8,6 +8,7 @@ import { distanceBetween } from '../lib/similarity.ts';
 import { type DescribeRequest, type DescribeResponse, IdentifyClient } from '../proto/face.ts';
 import { type PeopleServices, startPeopleServices } from './people-services.ts';
 import { connectRecognizer } from './recognizer-client.ts';
+import { untilRematched } from './until-rematched.ts';
 import { waitFor } from './wait-for.ts';
 
 const OLD = 'face-api-1';
@@ -36,6 +37,8 @@ beforeAll(async () => {
   const named = await services.call('PUT', `/v1/faces/${faces[0]?.id}/person`, { name: 'Cleo' });
   expect(named.body).toMatchObject({ enrolled: true });
   await rm(join(services.photos, 'gone.jpg'));
+  // A photo that was looked at before the recognizers had read who is known is compared again.
+  await untilRematched(services.db);
 });
 afterAll(() => services.stop());
 
