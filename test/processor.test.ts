@@ -218,13 +218,13 @@ describe('messages', () => {
   });
 
   test('several processors share the work, also one that joins half-way; none is done twice', async () => {
-    let join = () => {};
-    const joined = new Promise<void>((resolve) => {
-      join = resolve;
+    let arrive = () => {};
+    const arrived = new Promise<void>((resolve) => {
+      arrive = resolve;
     });
     recognizer.answer = async (_path, call) => {
       // However long the late one takes to start, it finds something to do.
-      await (call > 240 ? joined : sleep(100));
+      await (call > 240 ? arrived : sleep(100));
       await sleep(20);
       return NOBODY;
     };
@@ -233,7 +233,7 @@ describe('messages', () => {
     await submit(...Array.from({ length: 600 }, (_, n) => `shared-${n}.jpg`));
     await waitFor('half of it', () => recognizer.calls.length > 200);
     const late = await startProcessor(slow);
-    join();
+    arrive();
     await allDone();
     expect(recognizer.calls).toHaveLength(600);
     const shares = () => [...first, late].map((service) => service.log().split('"msg":"done"').length - 1);
