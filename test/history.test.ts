@@ -171,7 +171,9 @@ describe('replicas', () => {
   });
 
   test('of two that say that they lead the newer one does; silent ones are not listed, and forgotten in time', async () => {
-    const db = openDatabase(database.url);
+    // Where nobody leads who would forget them first.
+    const own = await createDatabase();
+    const db = openDatabase(own.url);
     const add = (name: string, fence: number, silentSeconds: number) =>
       db.query(
         `INSERT INTO replicas (id, service, name, details, seen_at)
@@ -187,5 +189,6 @@ describe('replicas', () => {
     expect(findLeaders(listed).get('rematch')?.name).toBe('newer');
     expect(await removeDeadReplicas(db)).toBe(1);
     await db.close();
+    await own.drop();
   });
 });
