@@ -150,7 +150,10 @@ describe('replicas', () => {
   test('every process says that it is there, one leads, and one that is stopped is gone', async () => {
     const first = await waitFor('a leader', findLeader);
     expect(first.leads).toEqual(['sweep', 'retry', 'tidy', 'history', 'wake', 'webhooks']);
-    const { replicas, disk } = await ask<System>('/v1/system');
+    const { replicas, disk } = await waitFor('both to be told of', async () => {
+      const system = await ask<System>('/v1/system');
+      return system.replicas.length > 1 && system;
+    });
     expect(replicas.map(({ service }) => service)).toEqual(['receiver', 'receiver']);
     expect(disk?.freeBytes).toBeLessThan(disk?.totalBytes ?? 0);
     const { minutes } = await waitFor('minutes', async () => {
