@@ -44,7 +44,7 @@ interface Candidate {
 
 function startCandidate(options: Partial<CandidateOptions> = {}): Candidate {
   const given: CandidateOptions = {
-    ...{ natsUrl: natsUrl(), mysqlUrl: database.url, bucket, leaseMs: LEASE_MS, writeMs: 0 },
+    ...{ natsUrl: natsUrl(), mysqlUrl: database.url, bucket, leaseMs: LEASE_MS, writeMs: 0, restMs: 20 },
     ...options,
   };
   const program = fileURLToPath(new URL('./leader-candidate.ts', import.meta.url));
@@ -65,6 +65,12 @@ async function untilOneLeads(some: readonly Candidate[]) {
   const started = performance.now();
   const leader = await waitFor('a leader', () => some.find((candidate) => has(candidate, 'leading')));
   return { leader, fence: has(leader, 'leading')?.fence ?? 0, ms: performance.now() - started };
+}
+
+/** Waits until it tells so again: it has just done it. */
+async function untilNext(candidate: Candidate, news: CandidateNews['news']): Promise<void> {
+  candidate.told.length = 0;
+  await waitFor(news, () => has(candidate, news));
 }
 
 async function fencesWritten(): Promise<number[]> {
@@ -99,9 +105,11 @@ test('stopped in good order, it lets go of the lease, and the next one need not 
 });
 
 test('a leader that was paused and overtaken cannot write when it wakes up', async () => {
-  const all = [startCandidate(), startCandidate()];
+  const all = [startCandidate({ restMs: 400 }), startCandidate({ restMs: 400 })];
   const old = await untilOneLeads(all);
   await untilWritten(old.fence);
+  // In the middle of a write it is another test.
+  await untilNext(old.leader, 'resting');
   old.leader.child.kill('SIGSTOP');
   const next = await untilOneLeads(all.filter((candidate) => candidate !== old.leader));
   await untilWritten(next.fence);
@@ -117,9 +125,9 @@ test('a leader that was paused and overtaken cannot write when it wakes up', asy
 });
 
 test('paused in the middle of a write, it does not keep the next leader out', async () => {
-  const all = [startCandidate({ writeMs: 300 }), startCandidate({ writeMs: 300 })];
+  const all = [startCandidate({ writeMs: 400 }), startCandidate({ writeMs: 400 })];
   const old = await untilOneLeads(all);
-  await waitFor('a write that goes on', () => has(old.leader, 'inside'));
+  await untilNext(old.leader, 'inside');
   old.leader.child.kill('SIGSTOP');
   const next = await untilOneLeads(all.filter((candidate) => candidate !== old.leader));
   expect(next.ms).toBeLessThan(LEASE_MS * 10);
