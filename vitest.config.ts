@@ -29,12 +29,13 @@ export default defineConfig({
       {
         test: {
           name: 'system',
-          expect: { poll: { timeout: 20_000 } },
+          expect: { poll: { timeout: 60_000 } },
           include: ['test/**/*.test.ts'],
           exclude: DEPLOY,
           globalSetup: './test/global-setup.ts',
-          testTimeout: 120_000,
-          hookTimeout: 180_000,
+          // Above the limit of any one wait (test/wait-for.ts), so that it is the wait that says what has not come.
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
           // Tests wait more than they work; more at once would leave the services under test no core to themselves.
           maxWorkers: 2,
           sequence: { groupOrder: 2 },

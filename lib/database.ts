@@ -15,8 +15,10 @@ export interface Database extends Queryable {
    * Runs `work` in a transaction and commits it; rolls back when it throws. A deadlock or a Galera certification
    * conflict (1213) and a lock wait that took too long (1205) undo everything and run `work` again, a few times: it
    * must have no effects outside the database.
+   *
+   * @param options.silenceSeconds after so long without a word from here the server undoes it, and lets go of its locks
    */
-  transact<Result>(work: (connection: Queryable) => Promise<Result>): Promise<Result>;
+  transact<Result>(work: (connection: Queryable) => Promise<Result>, options?: TransactionOptions): Promise<Result>;
   /**
    * Runs one statement that changes data. It commits by itself, which takes one round trip where `transact` takes three,
    * and runs again under the same conditions.
@@ -25,6 +27,10 @@ export interface Database extends Queryable {
   /** Throws when no statement that reads or writes data would succeed now. */
   ping(): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface TransactionOptions {
+  readonly silenceSeconds?: number;
 }
 
 export type Row = mysql.RowDataPacket;
@@ -65,7 +71,8 @@ export function openDatabase(url: string, options: { connections?: number; tls?:
   return {
     query: query as Queryable['query'],
 
-    transact: (work) => traceTransaction(work, (traced) => retryConflicts(() => transactOnce(pool, traced))),
+    transact: (work, options = {}) =>
+      traceTransaction(work, (traced) => retryConflicts(() => transactOnce(pool, traced, options))),
 
     async write(sql, values) {
       const run = () => retryConflicts(() => pool.query<WriteResult>(sql, values));
@@ -126,20 +133,31 @@ async function retryConflicts<Result>(run: () => Promise<Result>): Promise<Resul
   }
 }
 
-async function transactOnce<Result>(pool: mysql.Pool, work: (connection: Queryable) => Promise<Result>) {
+async function transactOnce<Result>(
+  pool: mysql.Pool,
+  work: (connection: Queryable) => Promise<Result>,
+  { silenceSeconds }: TransactionOptions,
+): Promise<Result> {
   const connection = await pool.getConnection();
-  try {
-    await connection.beginTransaction();
-    const result = await work(connection);
-    await connection.commit();
-    connection.release();
-    return result;
-  } catch (error) {
-    // A connection that cannot even roll back must not go back into the pool.
-    await connection.rollback().then(
+  // As it was: nobody else's connection may be closed so soon. Not before the end, or its last moment could be silent for ever.
+  const restore = async () => {
+    if (silenceSeconds !== undefined) await connection.query('SET SESSION wait_timeout = DEFAULT');
+  };
+  // A connection that cannot even roll back must not go back into the pool.
+  const release = () =>
+    restore().then(
       () => connection.release(),
       () => connection.destroy(),
     );
+  try {
+    if (silenceSeconds !== undefined) await connection.query('SET SESSION wait_timeout = ?', [silenceSeconds]);
+    await connection.beginTransaction();
+    const result = await work(connection);
+    await connection.commit();
+    await release();
+    return result;
+  } catch (error) {
+    await connection.rollback().then(release, () => connection.destroy());
     throw error;
   }
 }

@@ -65,14 +65,11 @@ export function writeAsLeader<Result>(
   writer: JobWriter,
   work: (connection: Queryable) => Promise<Result>,
 ): Promise<Result> {
-  return db.transact(async (connection) => {
-    await connection.query('SET SESSION wait_timeout = ?', [SILENCE_SECONDS]);
+  const writeUnlessOld = async (connection: Queryable) => {
     await expectNoNewerLeader(connection, writer, 'LOCK IN SHARE MODE');
-    const result = await work(connection);
-    // Where `work` throws it stays short: the pool lets go of a connection that was closed while nobody used it.
-    await connection.query('SET SESSION wait_timeout = DEFAULT');
-    return result;
-  });
+    return work(connection);
+  };
+  return db.transact(writeUnlessOld, { silenceSeconds: SILENCE_SECONDS });
 }
 
 async function expectNoNewerLeader(

@@ -12,6 +12,7 @@ import { type ApiKeys, type KeyRole, openApiKeys } from '../lib/api-keys.ts';
 import { systemActor } from '../lib/audit.ts';
 import { type Database, openDatabase } from '../lib/database.ts';
 import { mayCall, ROUTE_ACCESS } from '../receiver/access/route-roles.ts';
+import { askWhole } from './ask.ts';
 import {
   createDatabase,
   createStreamName,
@@ -202,13 +203,9 @@ describe('keys', () => {
   });
 
   test('are made, listed and revoked over the API, and told once', async () => {
-    const ask = async (method: string, path: string, body?: object) => {
-      const url = `http://127.0.0.1:${closed.port}${path}`;
-      const sent = body === undefined ? {} : { body: JSON.stringify(body) };
-      const response = await fetch(url, { method, headers: { authorization: `Bearer ${keyOf.admin}` }, ...sent });
-      // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
-      return { status: response.status, headers: response.headers, body: (await response.json()) as any };
-    };
+    const headers = { authorization: `Bearer ${keyOf.admin}` };
+    const ask = (method: string, path: string, body?: object) =>
+      askWhole(method, `http://127.0.0.1:${closed.port}${path}`, body, { headers });
     const made = await ask('POST', '/v1/keys', { name: 'camera', roles: ['ingest', 'read'] });
     expect(made).toMatchObject({ status: 201, body: { name: 'camera', roles: ['ingest', 'read'], expiresAt: null } });
     expect(made.headers.get('cache-control')).toBe('no-store');

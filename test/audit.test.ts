@@ -1,46 +1,27 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { ResultSetHeader } from 'mysql2/promise';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Database, descriptorToBytes, openDatabase, type Row } from '../lib/database.ts';
+import { type Database, descriptorToBytes, type Row } from '../lib/database.ts';
 import { openEnrolmentBatches } from '../lib/enrolment-batches.ts';
 import { openEnrolments } from '../lib/enrolments.ts';
 import { openPeople } from '../lib/people.ts';
 import { eraseOldStrangers } from '../processor/jobs/erase-strangers.ts';
-import {
-  createDatabase,
-  createStreamName,
-  natsUrl,
-  type RunningService,
-  startService,
-  type TestDatabase,
-} from './servers.ts';
+import { askWhole } from './ask.ts';
+import { type LoneReceiver, startLoneReceiver } from './lone-receiver.ts';
+import type { RunningService } from './servers.ts';
 
 const MODEL = 'made-up';
 
-let folder: string;
-let database: TestDatabase;
+let lone: LoneReceiver;
 let db: Database;
 let receiver: RunningService;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'faceflow-audit-'));
-  database = await createDatabase();
-  db = openDatabase(database.url);
-  receiver = await startService('receiver', {
-    ...{ MYSQL_URL: database.url, NATS_URL: natsUrl(), IMAGE_ROOTS: folder },
-    ...{ IMAGES_STREAM: createStreamName(), EVENTS_STREAM: createStreamName() },
-  });
+  lone = await startLoneReceiver('audit');
+  ({ db, receiver } = lone);
 });
 
-afterAll(async () => {
-  await receiver.stop();
-  await db.close();
-  await database.drop();
-  await rm(folder, { recursive: true });
-});
+afterAll(() => lone?.stop());
 
 interface Entry {
   readonly id: number;
@@ -55,14 +36,8 @@ interface Entry {
 }
 
 async function call(method: string, path: string, body?: unknown) {
-  const response = await fetch(`http://127.0.0.1:${receiver.port}${path}`, {
-    method,
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  const requestId = response.headers.get('x-request-id');
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
-  return { status: response.status, requestId, body: (text === '' ? null : JSON.parse(text)) as any };
+  const { headers, ...answer } = await askWhole(method, `http://127.0.0.1:${receiver.port}${path}`, body);
+  return { ...answer, requestId: headers.get('x-request-id') };
 }
 
 async function readAudit(query = ''): Promise<Entry[]> {

@@ -1,9 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import mysql from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { restoreBackup } from '../cli/backup/restore-backup.ts';
@@ -11,12 +9,15 @@ import { writeBackup } from '../cli/backup/write-backup.ts';
 import type { Progress } from '../cli/progress.ts';
 import { openApiKeys } from '../lib/api-keys.ts';
 import { systemActor } from '../lib/audit.ts';
+import { openDatabase } from '../lib/database.ts';
 import { listKnownTables } from '../sql/known-tables.ts';
 import { openLoader } from '../sql/load-rows.ts';
 import { migrate } from '../sql/migrate.ts';
 import { type PeopleServices, startPeopleServices } from './people-services.ts';
 import { samplePhoto } from './sample-photos.ts';
 import { createDatabase, createStreamName, natsUrl, startMysqlServer, startService } from './servers.ts';
+import { startFaceflow } from './start-faceflow.ts';
+import { untilRematched } from './until-rematched.ts';
 import { waitFor } from './wait-for.ts';
 
 let services: PeopleServices;
@@ -50,27 +51,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-interface Ran {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function start(args: readonly string[], env: Record<string, string>): ChildProcess & { ended: Promise<Ran> } {
-  const { PATH = '', HOME = '' } = process.env;
-  const cli = join(import.meta.dirname, '../dist/cli/main.js');
-  // Elsewhere: a .env of whoever runs the tests is not theirs.
-  const child = spawn(process.execPath, [cli, ...args], { cwd: folder, env: { PATH, HOME, ...env } });
-  const ended = Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    new Promise<number | null>((resolve) => child.on('close', resolve)),
-  ]).then(([stdout, stderr, code]) => ({ stdout, stderr, code }));
-  return Object.assign(child, { ended });
-}
-
 const back = (url: string, photos: string) => ({ MYSQL_URL: url, IMAGE_ROOTS: photos });
-const faceflow = (args: readonly string[], url: string, photos: string) => start(args, back(url, photos)).ended;
+const faceflow = (args: readonly string[], url: string, photos: string) => startFaceflow(args, back(url, photos)).ended;
 
 async function newDatabase(server?: string): Promise<string> {
   const database = await createDatabase({ migrated: false, ...(server === undefined ? {} : { server }) });
@@ -180,6 +162,7 @@ describe('faceflow backup, while photos are accepted, looked at and uploaded', (
   test('restored elsewhere, what waited is looked at, and every photo has the answer that it has here', async () => {
     await services.db.query('UPDATE images SET enqueued_at = NULL WHERE path = ?', ['lost.jpg']);
     await waitFor('everything to be done', async () => (await countPending(services.databaseUrl)) === 0, 120_000);
+    await untilRematched(services.db);
     searched = await search(services.url);
     const [url, photos] = [await newDatabase(), await newFolder()];
     const restored = await faceflow(['restore', busy], url, photos);
@@ -198,6 +181,9 @@ describe('faceflow backup, while photos are accepted, looked at and uploaded', (
     ]);
     onTestFinished(async () => void (await Promise.all([receiver.stop(), processor.stop()])));
     await waitFor('what waited', async () => (await countPending(url)) === 0, 120_000);
+    const restoredDb = openDatabase(url);
+    onTestFinished(() => restoredDb.close());
+    await untilRematched(restoredDb);
 
     const [here, there] = [await readAnswers(services.databaseUrl), await readAnswers(url)];
     expect(there.size).toBeGreaterThan(COPIES);
@@ -208,7 +194,7 @@ describe('faceflow backup, while photos are accepted, looked at and uploaded', (
     }
     expect(await search(`http://127.0.0.1:${receiver.port}`)).toEqual(searched);
     expect(JSON.stringify(searched)).toContain('Ada');
-  });
+  }, 600_000);
 });
 
 describe('when nothing runs', () => {
@@ -288,9 +274,9 @@ describe('when nothing runs', () => {
   test('into a data folder of its own, whose private server is started for it; what a queue held there goes', async () => {
     const env = { DATA_DIR: join(folder, 'data') };
     await mkdir(join(env.DATA_DIR, 'nats'), { recursive: true });
-    expect(await start(['restore', quiet], env).ended).toMatchObject({ code: 0 });
+    expect(await startFaceflow(['restore', quiet], env).ended).toMatchObject({ code: 0 });
     expect(existsSync(join(env.DATA_DIR, 'nats'))).toBe(false);
-    const made = await start(['backup', join(folder, 'private')], env).ended;
+    const made = await startFaceflow(['backup', join(folder, 'private')], env).ended;
     expect(made).toMatchObject({ code: 0 });
     expect(await listFiles(join(folder, 'private'))).toEqual(await listFiles(quiet));
   });
@@ -301,7 +287,7 @@ describe('when nothing runs', () => {
     const target = join(folder, 'cut-off');
     const begin = async () => {
       await reader.query('LOCK TABLES faces WRITE');
-      const child = start(['backup', target], back(services.databaseUrl, services.photos));
+      const child = startFaceflow(['backup', target], back(services.databaseUrl, services.photos));
       await waitFor('it to reach the table', () => existsSync(`${target}.unfinished/database/images.jsonl.gz`));
       return child;
     };
@@ -369,11 +355,11 @@ describe('when nothing runs', () => {
   });
 
   test('a backup of nothing, or to nowhere, says what is wrong', async () => {
-    expect(await start(['backup', join(folder, 'nothing')], { DATA_DIR: join(folder, 'no-data') }).ended).toMatchObject(
-      {
-        ...{ code: 1, stderr: expect.stringContaining('There is no database in') },
-      },
-    );
+    expect(
+      await startFaceflow(['backup', join(folder, 'nothing')], { DATA_DIR: join(folder, 'no-data') }).ended,
+    ).toMatchObject({
+      ...{ code: 1, stderr: expect.stringContaining('There is no database in') },
+    });
     await writeFile(join(folder, 'file'), '');
     const options = { ...inProcess(services.databaseUrl, services.photos), version: '1' };
     await expect(writeBackup({ ...options, folder: join(folder, 'file', 'backup') })).rejects.toThrow(

@@ -1,47 +1,34 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Row } from '../lib/database.ts';
 import { expectAccessible, inspectView } from './browser-checks.ts';
-import { type BrowserServices, collectComplaints, grace, startBrowserServices } from './browser-services.ts';
+import { type BrowserServices, grace, type OpenPage, openPage } from './browser-services.ts';
 import { samplePhoto } from './sample-photos.ts';
 import { findChromium } from './servers.ts';
 import { waitFor } from './wait-for.ts';
 
 const installed = await findChromium();
 /** Results, and what follows from a decision, on a machine that has other things to do. */
-const patience = { timeout: 60_000 };
+const patience = { timeout: 120_000 };
 
-let folder: string;
+let opened: OpenPage;
 let services: BrowserServices;
-let browser: Browser;
-let context: BrowserContext;
 let page: Page;
-let complaints: string[];
 
 describe.skipIf('skip' in installed)('what people do with the page, in a real browser', () => {
   beforeAll(async () => {
-    if ('skip' in installed) throw new Error(installed.skip);
-    folder = await mkdtemp(join(tmpdir(), 'faceflow-flows-'));
-    services = await startBrowserServices(folder);
+    opened = await openPage('flows', installed);
+    ({ services, page } = opened);
     await services.post('strangers.jpg', 'strangers-mirrored.jpg', 'strangers-grey.jpg', 'party/mirrored.jpg');
-    browser = await chromium.launch(installed);
-    context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-    context.setDefaultTimeout(30_000);
-    complaints = collectComplaints(context);
-    page = await context.newPage();
     await page.goto(services.address);
     const finished = page.locator('tr:is([data-status=unknown], [data-status=matched])');
     await waitFor('four results', async () => (await finished.count()) === 4, patience.timeout);
   });
 
-  afterAll(async () => {
-    await browser?.close();
-    await services?.stop();
-    await rm(folder, { recursive: true, force: true });
-  });
+  afterAll(() => opened?.close());
 
   test('one photo: boxes to point at, and why each face is whose it is', async () => {
     await rowLink('mirrored.jpg: Grace Hopper').click();
@@ -80,6 +67,11 @@ describe.skipIf('skip' in installed)('what people do with the page, in a real br
   });
 
   test('unknown faces of one person: split off, named at once, ignored', async () => {
+    // None comes or goes any more while one looks.
+    await waitFor('every unknown face to be looked at', async () => {
+      const waiting = 'SELECT 1 FROM faces WHERE cluster_state = 0 AND person_id IS NULL LIMIT 1';
+      return (await services.db.query<Row[]>(waiting))[0].length === 0;
+    });
     await openView('Unknown');
     await expect.poll(() => page.locator('.cluster').count(), patience).toBeGreaterThanOrEqual(2);
     await inspectView(page, 'unknown');
@@ -147,7 +139,7 @@ describe.skipIf('skip' in installed)('what people do with the page, in a real br
 
   test('upload: a folder, with progress; cancel and try again', async () => {
     await openView('Upload');
-    const holiday = join(folder, 'holiday');
+    const holiday = join(opened.folder, 'holiday');
     await mkdir(holiday);
     await sharp(samplePhoto(1)).resize(800).toFile(join(holiday, 'one.jpg'));
     await writeFile(join(holiday, 'notes.txt'), 'no photo');
@@ -209,7 +201,7 @@ describe.skipIf('skip' in installed)('what people do with the page, in a real br
 
 /** The browser had nothing to complain about until now. */
 function complaintsSoFar(): void {
-  expect(complaints).toEqual([]);
+  expect(opened.complaints).toEqual([]);
 }
 
 /** By the links that stand above every view. */

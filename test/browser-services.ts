@@ -1,18 +1,72 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { BrowserContext, Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import sharp from 'sharp';
 import { expect } from 'vitest';
 import { type Database, openDatabase } from '../lib/database.ts';
 import { samplePhoto } from './sample-photos.ts';
-import { createDatabase, createStreamName, natsUrl, type RunningService, startService } from './servers.ts';
+import {
+  createDatabase,
+  createStreamName,
+  type findChromium,
+  natsUrl,
+  type RunningService,
+  startService,
+} from './servers.ts';
+import { waitFor } from './wait-for.ts';
 
 /** Where tests leave what they have seen; outside of git. */
 export const screenshots = fileURLToPath(new URL('../test-output/browser/', import.meta.url));
 
 /** The woman in the middle of sample3.jpg: pixels around her face, and its centre as ratios. */
 export const grace = { crop: { left: 946, top: 76, width: 520, height: 560 }, centre: { x: 0.628, y: 0.25 } };
+
+/** For whatever is to be seen, whatever else the machine does, ms. */
+export const PATIENCE_MS = 90_000;
+
+/** A real browser with one tab, which has not gone anywhere yet. */
+export interface OpenTab {
+  readonly browser: Browser;
+  readonly context: BrowserContext;
+  readonly page: Page;
+  /** What the console has said, and requests that failed; of other tabs of the context, too. */
+  readonly complaints: readonly string[];
+}
+
+/** The same, and the whole system for it to look at. */
+export interface OpenPage extends OpenTab {
+  readonly folder: string;
+  readonly services: BrowserServices;
+  close(): Promise<void>;
+}
+
+/** @param installed as findChromium has it: whoever calls this has skipped where there is none */
+export async function openTab(installed: Awaited<ReturnType<typeof findChromium>>): Promise<OpenTab> {
+  if ('skip' in installed) throw new Error(installed.skip);
+  const browser = await chromium.launch(installed);
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  context.setDefaultTimeout(PATIENCE_MS);
+  const complaints = collectComplaints(context);
+  return { browser, context, complaints, page: await context.newPage() };
+}
+
+/** With a folder of its own, of that name. */
+export async function openPage(name: string, installed: Awaited<ReturnType<typeof findChromium>>): Promise<OpenPage> {
+  const folder = await mkdtemp(join(tmpdir(), `faceflow-${name}-`));
+  const services = await startBrowserServices(folder);
+  const tab = await openTab(installed);
+  return {
+    ...{ ...tab, folder, services },
+    async close() {
+      await tab.browser.close();
+      await services.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
 
 /** The whole system, for a browser to look at. */
 export interface BrowserServices {
@@ -29,7 +83,7 @@ export interface BrowserServices {
 }
 
 /** With Grace Hopper in KNOWN_PEOPLE, and photos of her and of strangers in IMAGE_ROOTS. */
-export async function startBrowserServices(folder: string): Promise<BrowserServices> {
+async function startBrowserServices(folder: string): Promise<BrowserServices> {
   const photos = join(folder, 'photos');
   await preparePhotos(folder, photos);
   const database = await createDatabase();
@@ -93,8 +147,20 @@ async function preparePhotos(folder: string, photos: string): Promise<void> {
   await sharp({ create: wall }).png().toFile(join(photos, 'wall.png'));
 }
 
+/** Waits until `look` says the same for half a second: what has been scrolled to may still be on its way. */
+export function untilSettled<Seen>(what: string, look: () => Promise<Seen>): Promise<NonNullable<Seen>> {
+  return waitFor(what, async () => {
+    const seen = await look();
+    for (let turn = 0; turn < 5; turn++) {
+      await sleep(100);
+      if ((await look()) !== seen) return null;
+    }
+    return seen;
+  }) as Promise<NonNullable<Seen>>;
+}
+
 /** Collects what a browser's console says, and requests that failed. */
-export function collectComplaints(context: BrowserContext): string[] {
+function collectComplaints(context: BrowserContext): string[] {
   const complaints: string[] = [];
   context.on('page', (tab: Page) => {
     tab.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));

@@ -1,43 +1,30 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ask } from './ask.ts';
 import { expectAccessible, expectWithinBudget, inspectView } from './browser-checks.ts';
-import { type BrowserServices, collectComplaints, screenshots, startBrowserServices } from './browser-services.ts';
+import { type BrowserServices, type OpenPage, openPage, screenshots } from './browser-services.ts';
 import { findChromium } from './servers.ts';
 import { waitFor } from './wait-for.ts';
 
 const installed = await findChromium();
 /** Results, and what follows from a decision, on a machine that has other things to do. */
-const patience = { timeout: 60_000 };
+const patience = { timeout: 120_000 };
 
-let folder: string;
+let opened: OpenPage;
 let services: BrowserServices;
-let browser: Browser;
-let context: BrowserContext;
 let page: Page;
-let complaints: string[];
 
 describe.skipIf('skip' in installed)('the system and its threshold in a real browser', () => {
   beforeAll(async () => {
-    if ('skip' in installed) throw new Error(installed.skip);
-    folder = await mkdtemp(join(tmpdir(), 'faceflow-system-'));
-    services = await startBrowserServices(folder);
-    browser = await chromium.launch(installed);
-    context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-    context.setDefaultTimeout(30_000);
-    complaints = collectComplaints(context);
-    page = await context.newPage();
+    opened = await openPage('system', installed);
+    ({ services, page } = opened);
   });
 
-  afterAll(async () => {
-    await browser?.close();
-    await services?.stop();
-    await rm(folder, { recursive: true, force: true });
-  });
+  afterAll(() => opened?.close());
 
   test('the first view, and this one, are within what a view may cost', async () => {
+    const { browser } = opened;
     await expectWithinBudget(browser, services.address, (tab) =>
       tab.getByRole('heading', { name: 'No photos yet' }).waitFor(),
     );
@@ -57,11 +44,11 @@ describe.skipIf('skip' in installed)('the system and its threshold in a real bro
     await openView('System');
     await expect.poll(() => figure('Waiting'), patience).toMatch(/^0\b/);
     await expect.poll(() => figure('Gallery')).toMatch(/^1 person\s+1 reference/);
-    expect(await figure('Done')).toMatch(/^[\d,]{4,}\s/);
-    expect(await figure('Free for uploads')).toMatch(/^\d+(\.\d)? [GT]B\s+of /);
+    await expect.poll(() => figure('Done')).toMatch(/^[\d,]{4,}\s/);
+    await expect.poll(() => figure('Free for uploads')).toMatch(/^\d+(\.\d)? [GT]B\s+of /);
     const chart = page.getByRole('img', { name: /^Waiting over the last hour: .+ now, \d+ at most\.$/ });
     await chart.locator('canvas').waitFor();
-    expect(await page.locator('.chart canvas').count()).toBe(3);
+    await expect.poll(() => page.locator('.chart canvas').count()).toBe(3);
     await page.getByRole('link', { name: '6 hours' }).click();
     await page.getByRole('img', { name: /^Photos a minute over the last 6 hours/ }).waitFor();
     expect(new URL(page.url()).search).toBe('?hours=6');
@@ -74,7 +61,7 @@ describe.skipIf('skip' in installed)('the system and its threshold in a real bro
     expect(await table.getByRole('columnheader').allInnerTexts()).toEqual([
       ...['Minute', 'Waiting', 'Done', 'Without an answer', 'Half', '95 %'],
     ]);
-    expect(await table.getByRole('row').count()).toBe(61);
+    await expect.poll(() => table.getByRole('row').count()).toBe(61);
     // What has really been done, counted by the job: five photos in the newest minutes.
     const done = async () => {
       const cells = await table.locator('tbody tr:nth-child(-n+4) td:nth-child(3)').allInnerTexts();
@@ -172,11 +159,11 @@ describe.skipIf('skip' in installed)('the system and its threshold in a real bro
     await page.getByRole('heading', { name: '最近 1 小时', exact: true }).waitFor();
     await page.getByRole('button', { name: 'English' }).press('Enter');
     await page.getByRole('heading', { name: 'The last hour' }).waitFor();
-    expect(complaints).toEqual([]);
+    expect(opened.complaints).toEqual([]);
   });
 
   test('without a connection it keeps what it has, says so, and recovers by itself', async () => {
-    await context.setOffline(true);
+    await opened.context.setOffline(true);
     await page.getByText('Faceflow does not answer.').first().waitFor();
     expect(await page.locator('.chart canvas').count()).toBe(3);
     await page.getByRole('link', { name: 'Threshold' }).click();
@@ -184,13 +171,13 @@ describe.skipIf('skip' in installed)('the system and its threshold in a real bro
     await page.getByRole('slider', { name: 'Threshold' }).press('Home');
     await page.getByRole('slider', { name: 'Threshold' }).press('ArrowRight');
     await preview.getByText('Faceflow does not answer.').waitFor();
-    await context.setOffline(false);
+    await opened.context.setOffline(false);
     await preview.getByText(/faces? loses? (its|their) names?\./).waitFor(patience);
     await page.locator('.banner').waitFor({ state: 'detached', ...patience });
   });
 
   test('with nobody in the gallery there is nothing to compare, and the page says what to do', async () => {
-    const { people } = await ask<{ people: { id: number }[] }>('/v1/people?limit=100');
+    const { people } = await read<{ people: { id: number }[] }>('/v1/people?limit=100');
     for (const { id } of people) await fetch(`${services.api}/v1/people/${id}`, { method: 'DELETE' });
     await page.goto(`${services.address}/system/threshold`);
     await page.getByRole('heading', { name: 'Nobody is known yet' }).waitFor(patience);
@@ -212,8 +199,8 @@ function figure(name: string): Promise<string> {
     .innerText();
 }
 
-async function ask<Answer>(path: string): Promise<Answer> {
-  return (await (await fetch(services.api + path)).json()) as Answer;
+async function read<Body>(path: string): Promise<Body> {
+  return (await ask<Body>('GET', services.api + path)).body;
 }
 
 interface Listed {
@@ -223,7 +210,7 @@ interface Listed {
 }
 
 async function findImage(path: string): Promise<Listed | undefined> {
-  const { images } = await ask<{ images: readonly Listed[] }>('/v1/images?limit=200');
+  const { images } = await read<{ images: readonly Listed[] }>('/v1/images?limit=200');
   return images.find((image) => image.path === path);
 }
 

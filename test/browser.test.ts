@@ -1,45 +1,25 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectAccessible, inspectView } from './browser-checks.ts';
-import {
-  type BrowserServices,
-  collectComplaints,
-  grace,
-  screenshots,
-  startBrowserServices,
-} from './browser-services.ts';
+import { type BrowserServices, grace, type OpenPage, openPage, screenshots, untilSettled } from './browser-services.ts';
 import { findChromium } from './servers.ts';
 import { waitFor } from './wait-for.ts';
 
 const installed = await findChromium();
 
-let folder: string;
+let opened: OpenPage;
 let services: BrowserServices;
-let browser: Browser;
-let context: BrowserContext;
 let page: Page;
-let complaints: string[];
 
 describe.skipIf('skip' in installed)('the images in a real browser', () => {
   beforeAll(async () => {
-    if ('skip' in installed) throw new Error(installed.skip);
-    folder = await mkdtemp(join(tmpdir(), 'faceflow-browser-'));
-    services = await startBrowserServices(folder);
-    browser = await chromium.launch(installed);
-    context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-    complaints = collectComplaints(context);
-    page = await context.newPage();
+    opened = await openPage('browser', installed);
+    ({ services, page } = opened);
     await page.goto(services.address);
   });
 
-  afterAll(async () => {
-    await browser?.close();
-    await services?.stop();
-    await rm(folder, { recursive: true, force: true });
-  });
+  afterAll(() => opened?.close());
 
   test('an empty table says what to do, and doing it fills the table', async () => {
     await page.getByRole('heading', { name: 'No photos yet' }).waitFor();
@@ -193,7 +173,7 @@ describe.skipIf('skip' in installed)('the images in a real browser', () => {
   });
 
   test('the browser had nothing to complain about', () => {
-    expect(complaints).toEqual([]);
+    expect(opened.complaints).toEqual([]);
   });
 
   test('while every processor waits for the recognizer the page says since when, and when it is tried again', async () => {
@@ -210,11 +190,11 @@ describe.skipIf('skip' in installed)('the images in a real browser', () => {
       const [banner, activity] = (await page.evaluate(shown)) as (string | undefined)[];
       return banner !== undefined && { banner, activity };
     };
-    const { banner, activity } = await waitFor('the banner', open, 60_000);
+    const { banner, activity } = await waitFor('the banner', open, 120_000);
     expect(banner).toMatch(/^Paused: the recognizer is unavailable since \d\d:\d\d\. Next try in \d+ s\./);
     expect(activity).toBe('Paused');
     await page.screenshot({ path: join(screenshots, 'paused.png') });
-    await page.locator('.banner').waitFor({ state: 'detached', timeout: 60_000 });
+    await page.locator('.banner').waitFor({ state: 'detached' });
     await expect.poll(() => page.locator('.activity').innerText()).toBe('Up to date');
   });
 
@@ -251,8 +231,7 @@ describe.skipIf('skip' in installed)('the images in a real browser', () => {
   test('what comes in while one reads waits, and nothing jumps', async () => {
     await page.evaluate('scrollTo(0, 20000)');
     const middle = () => page.evaluate('document.elementFromPoint(640, 400)?.closest("tr")?.dataset.image');
-    await waitFor('a row in the middle', middle);
-    const before = await middle();
+    const before = await untilSettled('a row in the middle', middle);
     await services.db.query("INSERT INTO images (path, status, finished_at) VALUES ('new.jpg', 'no_face', now(3))");
     // Any event has the list look.
     await services.post('strangers-grey.jpg');
@@ -278,7 +257,7 @@ function rowOf(file: string): Locator {
 }
 
 async function waitForStatus(file: string, status: string): Promise<void> {
-  await rowOf(file).locator('.badge', { hasText: status }).waitFor({ timeout: 90_000 });
+  await rowOf(file).locator('.badge', { hasText: status }).waitFor();
 }
 
 async function boxOf(locator: Locator) {

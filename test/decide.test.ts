@@ -21,6 +21,7 @@ import {
   type MatchResponse,
   type Probe,
 } from '../proto/face.ts';
+import { ask as askAt, type Json } from './ask.ts';
 import { samplePhoto } from './sample-photos.ts';
 import {
   createDatabase,
@@ -30,6 +31,7 @@ import {
   startService,
   type TestDatabase,
 } from './servers.ts';
+import { untilRematched } from './until-rematched.ts';
 import { waitFor } from './wait-for.ts';
 
 const MODEL = 'face-api-1';
@@ -347,13 +349,14 @@ describe('the API says why', () => {
       startService('processor', { ...shared, RECOGNIZER_ADDRESS: `127.0.0.1:${recognizer.port}` }),
     ]);
     url = `http://127.0.0.1:${services[0]?.port}`;
+    // What it does when it begins, it does not do to the photo that comes.
+    await untilRematched(db);
   });
   afterAll(() => Promise.all(services.map((service) => service.stop())));
 
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
-  async function get(path: string): Promise<any> {
-    const response = await fetch(`${url}${path}`);
-    return { status: response.status, ...((await response.json()) as object) };
+  async function get(path: string): Promise<Json> {
+    const { status, body } = await askAt('GET', `${url}${path}`);
+    return { status, ...body };
   }
 
   test('of a face: the candidates with their names, the threshold, the model and the gallery', async () => {

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { startPrivateServers } from '../cli/servers/private-servers.ts';
 import { type Database, openDatabase } from '../lib/database.ts';
 import { type Events, openEvents } from '../lib/events.ts';
 import { claimJobs } from '../lib/jobs.ts';
@@ -15,9 +14,9 @@ import {
   createStreamName,
   natsUrl,
   type RunningService,
+  startNatsServer,
   startService,
   type TestDatabase,
-  testCacheFolder,
 } from './servers.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -232,17 +231,12 @@ test('through the frontend nothing is held back, and who leaves the page leaves 
   };
   expect(await consumers()).toBe(1);
   client.close();
-  await waitFor('the consumer to be gone', async () => (await consumers()) === 0, 5_000);
+  await waitFor('the consumer to be gone', async () => (await consumers()) === 0);
 });
 
 test('a receiver that stops ends the streams; NATS that goes and comes back does not', async () => {
   const data = await mkdtemp(join(tmpdir(), 'faceflow-events-nats-'));
-  const start = () =>
-    startPrivateServers({
-      ...{ dataFolder: data, cacheFolder: testCacheFolder(), mysqlUrl: database.url, natsUrl: undefined },
-      ...{ report: () => {}, watch: () => ({ onLine: () => {}, onEvent: () => {} }) },
-    });
-  let nats = await start();
+  let nats = await startNatsServer(data);
   const own = await startReceiver(nats.natsUrl);
   const teller = openEvents({ url: nats.natsUrl, stream, log: pino({ level: 'silent' }) });
   const tell = (imageId: number) => teller.publish({ kind: 'image.deleted', imageId });
@@ -252,7 +246,7 @@ test('a receiver that stops ends the streams; NATS that goes and comes back does
   await until(client, 1);
   await nats.stop();
   tell(2);
-  nats = await start();
+  nats = await startNatsServer(data);
   await untilConnected(teller);
   tell(3);
   await until(client, 3);
@@ -284,7 +278,7 @@ test('a client that takes nothing is dropped; the others go on', async () => {
     if (imageId % 50 === 49) await until(quick, imageId);
   }
   await connection.close();
-  await waitFor('the receiver to drop it', async () => receiver.log().includes('takes nothing'), 15_000);
+  await waitFor('the receiver to drop it', async () => receiver.log().includes('takes nothing'));
   slow.resume();
   await waitFor('its end', () => dropped);
   publish(1_000_000);

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { countReasons } from '../lib/count-images.ts';
 import { type Database, openDatabase } from '../lib/database.ts';
 import { countMinutes, type ImageMinute, readMinutes, writeMinutes } from '../lib/image-history.ts';
@@ -10,12 +10,13 @@ import { readDatabaseTime } from '../lib/outbox.ts';
 import { findLeaders, listReplicas, removeDeadReplicas } from '../lib/replicas.ts';
 import { putBack } from '../lib/retry.ts';
 import { retryImagesById } from '../lib/retry-images.ts';
+import { ask as askAt } from './ask.ts';
+import { startBothServers } from './both-servers.ts';
 import {
   createDatabase,
   createStreamName,
   natsUrl,
   type RunningService,
-  startMysqlServer,
   startService,
   type TestDatabase,
 } from './servers.ts';
@@ -23,16 +24,7 @@ import { waitFor } from './wait-for.ts';
 
 // What the page's System view shows: minutes that were counted, reasons, replicas.
 
-const mysqlServer = await startMysqlServer();
-const servers = [
-  { name: 'the server of the run', url: () => inject('mysqlUrl') },
-  ...('skip' in mysqlServer ? [] : [{ name: `MySQL ${mysqlServer.version}`, url: () => mysqlServer.url }]),
-];
-if ('skip' in mysqlServer) test.skip(`on MySQL: ${mysqlServer.skip}`);
-
-afterAll(async () => {
-  if (!('skip' in mysqlServer)) await mysqlServer.stop();
-});
+const servers = await startBothServers('the server of the run');
 
 const MINUTE_MS = 60_000;
 
@@ -131,7 +123,7 @@ describe('replicas', () => {
   beforeAll(async () => {
     database = await createDatabase();
     folder = await mkdtemp(join(tmpdir(), 'faceflow-history-'));
-    const env = { MYSQL_URL: database.url, NATS_URL: natsUrl(), LEADER_LEASE_MS: '1000', IMAGE_ROOTS: folder };
+    const env = { MYSQL_URL: database.url, NATS_URL: natsUrl(), LEADER_LEASE_MS: '20000', IMAGE_ROOTS: folder };
     const streams = { IMAGES_STREAM: createStreamName(), EVENTS_STREAM: createStreamName() };
     running.push(await startService('receiver', { ...env, ...streams }));
     running.push(await startService('receiver', { ...env, ...streams }));
@@ -147,8 +139,8 @@ describe('replicas', () => {
     readonly disk: { freeBytes: number; totalBytes: number } | null;
   }
 
-  const ask = async <Answer>(path: string, service = running.at(-1)) =>
-    (await (await fetch(`http://127.0.0.1:${service?.port}${path}`)).json()) as Answer;
+  const ask = async <Body>(path: string) =>
+    (await askAt<Body>('GET', `http://127.0.0.1:${running.at(-1)?.port}${path}`)).body;
   const findLeader = async () => {
     const leaders = (await ask<System>('/v1/system')).replicas.filter(({ leads }) => leads.includes('history'));
     expect(leaders.length).toBeLessThanOrEqual(1);
@@ -158,7 +150,10 @@ describe('replicas', () => {
   test('every process says that it is there, one leads, and one that is stopped is gone', async () => {
     const first = await waitFor('a leader', findLeader);
     expect(first.leads).toEqual(['sweep', 'retry', 'tidy', 'history', 'wake', 'webhooks']);
-    const { replicas, disk } = await ask<System>('/v1/system');
+    const { replicas, disk } = await waitFor('both to be told of', async () => {
+      const system = await ask<System>('/v1/system');
+      return system.replicas.length > 1 && system;
+    });
     expect(replicas.map(({ service }) => service)).toEqual(['receiver', 'receiver']);
     expect(disk?.freeBytes).toBeLessThan(disk?.totalBytes ?? 0);
     const { minutes } = await waitFor('minutes', async () => {
@@ -170,6 +165,7 @@ describe('replicas', () => {
       running.map(async ({ port }) => (await fetch(`http://127.0.0.1:${port}/metrics`)).text()),
     );
     const leader = leading.findIndex((metrics) => metrics.includes('faceflow_leader{jobs="queue"} 1\n'));
+    expect(leader).toBeGreaterThanOrEqual(0);
     const [stopped] = running.splice(leader, 1);
     await stopped?.stop();
     const second = await waitFor('the other to lead', findLeader);
@@ -178,7 +174,9 @@ describe('replicas', () => {
   });
 
   test('of two that say that they lead the newer one does; silent ones are not listed, and forgotten in time', async () => {
-    const db = openDatabase(database.url);
+    // Where nobody leads who would forget them first.
+    const own = await createDatabase();
+    const db = openDatabase(own.url);
     const add = (name: string, fence: number, silentSeconds: number) =>
       db.query(
         `INSERT INTO replicas (id, service, name, details, seen_at)
@@ -194,5 +192,6 @@ describe('replicas', () => {
     expect(findLeaders(listed).get('rematch')?.name).toBe('newer');
     expect(await removeDeadReplicas(db)).toBe(1);
     await db.close();
+    await own.drop();
   });
 });

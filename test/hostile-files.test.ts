@@ -26,7 +26,7 @@ interface Ending {
   readonly ms: number;
 }
 
-test('2,000 damaged and hostile files end with a reason, and leave nothing behind', { timeout: 400_000 }, async () => {
+test('2,000 damaged and hostile files end with a reason, and leave nothing behind', { timeout: 900_000 }, async () => {
   console.info(`hostile files of seed ${SEED}`);
   const folder = await mkdtemp(join(tmpdir(), 'faceflow-hostile-'));
   const roots = join(folder, 'photos');

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Database, descriptorToBytes, openDatabase, type Row } from '../lib/database.ts';
 import { claimOperation, storeAnswer } from '../lib/idempotency.ts';
 import { forgetAnswers } from '../processor/jobs/forget-answers.ts';
+import { askWhole } from './ask.ts';
 import {
   createDatabase,
   createStreamName,
@@ -52,15 +53,10 @@ afterAll(async () => {
 });
 
 async function post(path: string, body: unknown, key?: string, service = one) {
-  const response = await fetch(`http://127.0.0.1:${service.port}${path}`, {
-    method: 'POST',
-    body: body instanceof FormData ? body : JSON.stringify(body),
-    headers: key === undefined ? {} : { 'idempotency-key': key },
-  });
-  const text = await response.text();
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
-  const json: any = text === '' ? null : JSON.parse(text);
-  return { status: response.status, body: json, replayed: response.headers.get('idempotent-replayed') === 'true' };
+  const given: Record<string, string> = key === undefined ? {} : { 'idempotency-key': key };
+  const url = `http://127.0.0.1:${service.port}${path}`;
+  const { headers, ...answer } = await askWhole('POST', url, body, { headers: given });
+  return { ...answer, replayed: headers.get('idempotent-replayed') === 'true' };
 }
 
 async function count(table: string): Promise<number> {

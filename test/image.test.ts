@@ -81,7 +81,7 @@ async function start(name: string, env: Record<string, string>): Promise<void> {
         () => false,
       );
     },
-    110_000,
+    200_000,
   );
 }
 
@@ -140,7 +140,7 @@ describe('the image', () => {
     expect(image.environment).toMatchObject({ NODE_ENV: 'production', HOST: '0.0.0.0' });
   });
 
-  test('runs every service: a photo goes all the way', { timeout: 240_000 }, async () => {
+  test('runs every service: a photo goes all the way', { timeout: 480_000 }, async () => {
     const photos = join(folder, 'photos');
     const ports = await Promise.all([1, 2, 3, 4].map(() => chooseFreePort()));
     const [receiver, processor, recognizer, frontend] = ports.map(String) as [string, string, string, string];

@@ -83,7 +83,7 @@ async function untilRunning(launcher: Launcher): Promise<{ api: string; page: st
   const failed = launcher.ended.then((ending) => {
     throw new Error(`it ended (${ending}):\n${launcher.output()}`);
   });
-  const running = expect.poll(launcher.output, { timeout: 90_000, interval: 100 }).toContain('Faceflow is running.');
+  const running = expect.poll(launcher.output, { timeout: 180_000, interval: 100 }).toContain('Faceflow is running.');
   await Promise.race([failed, running]);
   failed.catch(() => {});
   const find = (label: string) => new RegExp(`${label} +(http://\\S+)`).exec(launcher.output())?.[1] ?? '';
@@ -119,7 +119,7 @@ function findProcess(dataFolder: string, pattern: RegExp): number {
 }
 
 async function expectNothingLeft(dataFolder: string): Promise<void> {
-  await expect.poll(() => processesOf(dataFolder), { timeout: 15_000 }).toEqual([]);
+  await expect.poll(() => processesOf(dataFolder), { timeout: 60_000 }).toEqual([]);
 }
 
 async function post(api: string, path: string): Promise<number> {
@@ -136,7 +136,7 @@ async function untilDone(api: string, id: number): Promise<string> {
     if (response?.ok) status = ((await response.json()) as { status: string }).status;
     return status;
   };
-  await expect.poll(ask, { timeout: 120_000, interval: 200 }).not.toBe('pending');
+  await expect.poll(ask, { timeout: 240_000, interval: 200 }).not.toBe('pending');
   return status;
 }
 
@@ -146,8 +146,13 @@ describe.skipIf(!isDebianLike())('packages unpacked without root', () => {
 
   test('two that download at once get the same, and an interrupted download leaves nothing', async () => {
     const cache = newFolder();
-    await expect(unpack(cache, AbortSignal.timeout(1_000))).rejects.toThrow();
-    expect(readdirSync(cache).flatMap((name) => readdirSync(join(cache, name)))).toEqual([]);
+    const left = () => readdirSync(cache).flatMap((name) => readdirSync(join(cache, name)));
+    const giveUp = new AbortController();
+    const interrupted = expect(unpack(cache, giveUp.signal)).rejects.toThrow();
+    await expect.poll(left, { interval: 5 }).not.toEqual([]);
+    giveUp.abort();
+    await interrupted;
+    expect(left()).toEqual([]);
     const [one, other] = await Promise.all([unpack(cache), unpack(cache)]);
     expect(other).toEqual(one);
     expect(
@@ -186,7 +191,7 @@ describe.skipIf(!hasServers || process.platform !== 'linux')('the launcher', () 
     ] as const) {
       const pid = findProcess(folder, pattern);
       process.kill(pid, 'SIGKILL');
-      await expect.poll(first.output, { timeout: 30_000 }).toMatch(new RegExp(`✔ (${name}) runs again`));
+      await expect.poll(first.output, { timeout: 120_000 }).toMatch(new RegExp(`✔ (${name}) runs again`));
       expect(findProcess(folder, pattern)).not.toBe(pid);
     }
 
@@ -204,7 +209,7 @@ describe.skipIf(!hasServers || process.platform !== 'linux')('the launcher', () 
     expect(await third.ended).toBe(0);
     expect(third.output()).toContain('Stopped.');
     await expectNothingLeft(folder);
-  }, 300_000);
+  }, 900_000);
 
   test.skipIf(!isRoot)(
     'runs as a user without a home, without servers on the PATH, and dies with its set-up',
@@ -228,7 +233,7 @@ describe.skipIf(!hasServers || process.platform !== 'linux')('the launcher', () 
   test('stops when it is asked to while it is still starting', async () => {
     const folder = newFolder();
     const launcher = await start(folder);
-    await expect.poll(launcher.output, { timeout: 60_000, interval: 20 }).toContain('Database schema');
+    await expect.poll(launcher.output, { timeout: 120_000, interval: 20 }).toContain('Database schema');
     launcher.child.kill('SIGTERM');
     expect(await launcher.ended).toBe(0);
     await expectNothingLeft(folder);

@@ -5,7 +5,7 @@ import { holdLeadership } from '../lib/leader.ts';
 import { createLog } from '../lib/log.ts';
 
 // A process that stands for leader and, while it leads, writes its fence into a table over and over. The test reads what
-// was written, and what it tells on the way: leading, refused (a write), aborted (the work).
+// was written, and what it tells on the way: leading, inside (a write), resting, refused (a write), aborted (the work).
 
 export interface CandidateOptions {
   readonly natsUrl: string;
@@ -14,10 +14,12 @@ export interface CandidateOptions {
   readonly leaseMs: number;
   /** How long a write stays in its transaction. */
   readonly writeMs: number;
+  /** How long it rests between two writes. */
+  readonly restMs: number;
 }
 
 export interface CandidateNews {
-  readonly news: 'leading' | 'refused' | 'aborted' | 'inside';
+  readonly news: 'leading' | 'refused' | 'aborted' | 'inside' | 'resting';
   readonly fence: number;
 }
 
@@ -54,7 +56,8 @@ await holdLeadership({
         // A connection that the server has closed meanwhile: the next write will tell.
       }
       if (signal.aborted && options.writeMs === 0) return;
-      await sleep(20);
+      tell('resting', fence);
+      await sleep(options.restMs);
     }
   },
 });

@@ -4,12 +4,13 @@ import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { chooseFreePort } from '../cli/free-port.ts';
 import { openApiKeys } from '../lib/api-keys.ts';
 import { type Database, openDatabase, type Row } from '../lib/database.ts';
 import { inspectView } from './browser-checks.ts';
+import { openTab } from './browser-services.ts';
 import { type LocalServer, listenLocally, startOpenIdProvider } from './login-provider.ts';
 import {
   createDatabase,
@@ -68,7 +69,6 @@ describe.skipIf('skip' in installed)('with an OpenID provider, in a real browser
   let address: string;
 
   beforeAll(async () => {
-    if ('skip' in installed) throw new Error(installed.skip);
     const [issuerPort, pagePort] = [await chooseFreePort(), await chooseFreePort()];
     address = `http://127.0.0.1:${pagePort}`;
     provider = await startOpenIdProvider({
@@ -87,11 +87,7 @@ describe.skipIf('skip' in installed)('with an OpenID provider, in a real browser
     balancer = await balance(receivers.map(({ port }) => port));
     const frontend = { RECEIVER_URL: balancer.url, FRONTEND_PORT: String(pagePort) };
     services.push(await startService('frontend', frontend));
-    browser = await chromium.launch(installed);
-    context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-    // Whatever else the machine does.
-    context.setDefaultTimeout(90_000);
-    page = await context.newPage();
+    ({ browser, context, page } = await openTab(installed));
   });
 
   afterAll(async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import mysql from 'mysql2/promise';
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemActor } from '../lib/audit.ts';
 import { type Database, openDatabase } from '../lib/database.ts';
 import type { FaceQuality } from '../lib/face-quality.ts';
@@ -18,25 +18,17 @@ import { listDue, putBack } from '../lib/retry.ts';
 import { createGallerySearch } from '../recognizer/gallery-search.ts';
 import { migrate } from '../sql/migrate.ts';
 import { waitForMigrations } from '../sql/wait.ts';
-import { createDatabase, startMysqlServer, type TestDatabase } from './servers.ts';
+import { startBothServers } from './both-servers.ts';
+import { createDatabase, type TestDatabase } from './servers.ts';
 import { waitFor } from './wait-for.ts';
 
 // Plain SQL that means the same on both: everything runs on each server.
-const mysqlServer = await startMysqlServer();
-const servers = [
-  { name: 'the server of the run (MariaDB, unless told otherwise)', url: () => inject('mysqlUrl') },
-  ...('skip' in mysqlServer ? [] : [{ name: `MySQL ${mysqlServer.version}`, url: () => mysqlServer.url }]),
-];
-if ('skip' in mysqlServer) test.skip(`on MySQL: ${mysqlServer.skip}`);
+const servers = await startBothServers('the server of the run (MariaDB, unless told otherwise)');
 
 const QUALITY: FaceQuality = {
   ...{ pixels: 31, sharpness: 0.041, brightness: 0.5, yaw: -1.5, pitch: 2, roll: 40 },
   reasons: ['SMALL_BOUNDING_BOX', 'EXTREME_POSE'],
 };
-
-afterAll(async () => {
-  if (!('skip' in mysqlServer)) await mysqlServer.stop();
-});
 
 async function listMigrations(): Promise<string[]> {
   const names = await readdir(new URL('../sql/', import.meta.url));
@@ -67,10 +59,10 @@ describe.each(servers)('on $name', ({ url }) => {
   test('a lock whose holder has died is taken over', async () => {
     const fresh = await createDatabase({ server: url() });
     const connection = await mysql.createConnection({ uri: fresh.url });
+    const startedAt = Date.now();
     await connection.query(
       "UPDATE schema_lock SET holder = 'dead', expires_at = CURRENT_TIMESTAMP(3) + INTERVAL 1 SECOND WHERE id = 1",
     );
-    const startedAt = Date.now();
     expect(await migrate(fresh.url)).toEqual([]);
     expect(Date.now() - startedAt).toBeGreaterThan(500);
     await connection.end();

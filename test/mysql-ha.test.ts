@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import type { Json } from './ask.ts';
 import { workloads } from './custom-resources/percona.ts';
 import { findSchemaProblems, type KubernetesObject } from './kubernetes-objects.ts';
 import { findKustomize, renderManifests } from './render-manifests.ts';
@@ -10,8 +11,8 @@ import { findKustomize, renderManifests } from './render-manifests.ts';
 const deploy = fileURLToPath(new URL('../deploy/', import.meta.url));
 const kustomize = findKustomize();
 
-// biome-ignore lint/suspicious/noExplicitAny: what has been rendered may be anything
-type Custom = KubernetesObject & { spec: any };
+/** What has been rendered may be anything. */
+type Custom = KubernetesObject & { spec: Json };
 
 const examples = readdirSync(join(deploy, 'k8s/mysql-ha')).map(
   (name) => [name, parse(readFileSync(join(deploy, 'k8s/mysql-ha', name), 'utf8')) as Custom] as const,

@@ -6,6 +6,7 @@ import { type ServiceError, status } from '@grpc/grpc-js';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Database, openDatabase, type Row, type WriteResult } from '../lib/database.ts';
+import { ask as askAt } from './ask.ts';
 import { type Escapes, layOutEscapes } from './path-escapes.ts';
 import { connectRecognizer, type RecognizerClient } from './recognizer-client.ts';
 import {
@@ -66,14 +67,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-// biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
-async function ask(method: string, path: string, body?: unknown): Promise<{ status: number; body: any }> {
-  const signal = AbortSignal.timeout(PATIENCE_MS);
-  const response = await fetch(`${url}${path}`, { method, signal, ...(body ? { body: JSON.stringify(body) } : {}) });
-  const bytes = Buffer.from(await response.arrayBuffer());
-  const isJson = response.headers.get('content-type')?.startsWith('application/json');
-  return { status: response.status, body: isJson ? JSON.parse(bytes.toString()) : bytes };
-}
+const ask = (method: string, path: string, body?: unknown) =>
+  askAt(method, `${url}${path}`, body, { signal: AbortSignal.timeout(PATIENCE_MS) });
 
 /** Those of the corpus that did not end in a refusal, and how they did end. */
 async function findAdmitted<One>(
@@ -139,7 +134,7 @@ test('posted as images, none is opened by anybody', async () => {
       const [found] = await db.query<Row[]>('SELECT id, path, status, reason_code AS code FROM images');
       return found.every((row) => row.status !== 'pending') && found;
     },
-    60_000,
+    180_000,
   );
   expect(rows.length).toBe(new Set(images.flatMap(({ id }) => id ?? [])).size);
   const isRefused = (row: Row) => row.status === 'unreadable' && REFUSALS.has(row.code);
@@ -156,7 +151,7 @@ test('enrolled as photos, none is opened by anybody', async () => {
     async () => {
       return (await ask('GET', `/v1/enrolments/${body.batch.id}`)).body.pending === 0;
     },
-    60_000,
+    180_000,
   );
   const { body: listed } = await ask('GET', `/v1/enrolments/${body.batch.id}/photos?limit=1000`);
   expect(listed.photos).toHaveLength(paths.length);
@@ -245,7 +240,7 @@ test('a photo whose folder is being swapped for a link that leads out is read, o
         await Promise.all([...Array.from({ length: 20 }, askRecognizer), ...Array.from({ length: 20 }, askReceiver)]);
         return counts.good > 100 && counts.refused > 100;
       },
-      90_000,
+      240_000,
     );
   } finally {
     swapper.kill('SIGKILL');

@@ -3,16 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { type Database, openDatabase, type Row } from '../lib/database.ts';
+import { type Answer, ask, type Json } from './ask.ts';
 import { samplePhoto } from './sample-photos.ts';
 import { createDatabase, createStreamName, natsUrl, type RunningService, startService } from './servers.ts';
 import type { TlsServers } from './tls-servers.ts';
 import { waitFor } from './wait-for.ts';
-
-export interface Answer {
-  readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
-  readonly body: any;
-}
 
 export interface SeenFace {
   readonly id: number;
@@ -25,6 +20,7 @@ export interface PeopleServices {
   readonly db: Database;
   readonly databaseUrl: string;
   readonly url: string;
+  /** IMAGES_STREAM, which the names of their other streams begin with. */
   readonly stream: string;
   /** IMAGE_ROOTS: the sample photos as sample1.jpg…, one photo with one face each as a.jpg…, see FACES. */
   readonly photos: string;
@@ -45,8 +41,7 @@ export interface PeopleServices {
   /** Posts a photo and waits for its faces, largest first. */
   process(path: string): Promise<{ id: number; status: string; faces: SeenFace[] }>;
   /** Waits until nothing of a batch is pending, and tells why photos were refused. */
-  // biome-ignore lint/suspicious/noExplicitAny: as above
-  finish(answer: Answer): Promise<{ batch: any; codes: (string | null)[] }>;
+  finish(answer: Answer): Promise<{ batch: Json; codes: (string | null)[] }>;
   /** Keeps the job that decides photos again from writing meanwhile: it would be quick to find what is marked for it. */
   whileNothingIsDecidedAgain<Result>(work: () => Promise<Result>): Promise<Result>;
   stop(): Promise<void>;
@@ -77,8 +72,9 @@ export async function startPeopleServices(
   const { servers } = options;
   const database = servers ? null : await createDatabase();
   const stream = servers ? 'IMAGES' : createStreamName();
+  const streams = { IMAGES_STREAM: stream, EVENTS_STREAM: `${stream}_EVENTS` };
   const settingsOf = (service: 'receiver' | 'processor' | 'recognizer') => ({
-    ...(servers?.settings(service) ?? { MYSQL_URL: database?.url ?? '', NATS_URL: natsUrl(), IMAGES_STREAM: stream }),
+    ...(servers?.settings(service) ?? { MYSQL_URL: database?.url ?? '', NATS_URL: natsUrl(), ...streams }),
     IMAGE_ROOTS: photos,
   });
   const recognizer = await startService('recognizer', {
@@ -118,13 +114,7 @@ export async function startPeopleServices(
   const db = servers?.db ?? openDatabase(database?.url ?? '');
   const url = `http://127.0.0.1:${receiver.port}`;
 
-  const send = async (path: string, options: RequestInit): Promise<Answer> => {
-    const response = await fetch(`${url}${path}`, options);
-    const text = await response.text();
-    return { status: response.status, body: text === '' ? null : JSON.parse(text) };
-  };
-  const call = (method: string, path: string, body?: unknown) =>
-    send(path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+  const call = (method: string, path: string, body?: unknown) => ask(method, `${url}${path}`, body);
 
   return {
     ...{
@@ -150,7 +140,7 @@ export async function startPeopleServices(
       const form = new FormData();
       for (const [name, value] of Object.entries(fields)) form.set(name, value);
       for (const [name, bytes] of Object.entries(files)) form.append('photo', new Blob([new Uint8Array(bytes)]), name);
-      return send(path, { method: 'POST', body: form });
+      return call('POST', path, form);
     },
     async process(path) {
       const { body } = await call('POST', '/image/post', { path });

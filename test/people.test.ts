@@ -1,11 +1,10 @@
-import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Row } from '../lib/database.ts';
 import { type PeopleServices, type SeenFace, startPeopleServices } from './people-services.ts';
+import { startFaceflow } from './start-faceflow.ts';
 import { waitFor } from './wait-for.ts';
 
 let services: PeopleServices;
@@ -405,15 +404,7 @@ describe('faces', () => {
 });
 
 test('faceflow people: add, list, rename, merge, erase', async () => {
-  const faceflow = async (...args: string[]) => {
-    const cli = join(import.meta.dirname, '../dist/cli/main.js');
-    const { PATH } = process.env;
-    const env = { PATH, FACEFLOW_URL: services.url };
-    return promisify(execFile)(process.execPath, [cli, 'people', ...args], { env }).then(
-      ({ stdout }) => ({ code: 0, stdout, stderr: '' }),
-      ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
-    );
-  };
+  const faceflow = (...args: string[]) => startFaceflow(['people', ...args], { FACEFLOW_URL: services.url }).ended;
   const added = await faceflow(
     'add',
     'Petra',

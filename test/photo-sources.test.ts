@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { askWhole, type WholeAnswer } from './ask.ts';
 import { type S3Server, s3Error, startS3Server } from './s3-server.ts';
 import { samplePhoto } from './sample-photos.ts';
 import {
@@ -81,15 +82,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-// biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
-type Answer = { status: number; headers: Headers; body: any };
-
-async function call(method: string, path: string, body?: unknown, at = api): Promise<Answer> {
-  const response = await fetch(`${at}${path}`, { method, ...(body ? { body: JSON.stringify(body) } : {}) });
-  const bytes = Buffer.from(await response.arrayBuffer());
-  const isJson = response.headers.get('content-type')?.startsWith('application/json');
-  return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(String(bytes)) : bytes };
-}
+const call = (method: string, path: string, body?: unknown, at = api) => askWhole(method, `${at}${path}`, body);
 
 /** Posts a photo and waits for its outcome. */
 async function submit(path: string) {
@@ -262,7 +255,7 @@ test('what never answers is given up', async () => {
 });
 
 /** Asks a receiver with another configuration to show a photo. */
-async function askOther(env: Record<string, string>, id: number): Promise<Answer> {
+async function askOther(env: Record<string, string>, id: number): Promise<WholeAnswer> {
   const other = await startService('receiver', { ...shared, ...env });
   try {
     return await call('GET', `/v1/images/${id}/photo`, undefined, `http://127.0.0.1:${other.port}`);

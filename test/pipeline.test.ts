@@ -68,7 +68,7 @@ async function submit(url: string, paths: string[]): Promise<Map<string, Seen>> 
       const stats = (await (await fetch(`${url}/v1/stats`)).json()) as { images: { pending: number } };
       return stats.images.pending === 0;
     },
-    110_000,
+    200_000,
   );
   const { images } = (await (await fetch(`${url}/v1/images?limit=200`)).json()) as { images: Seen[] };
   return new Map(images.map((image) => [image.path, image]));
@@ -128,7 +128,8 @@ withFaces('the photographs with known answers', () => {
     const before = await revision();
     const shared = { MYSQL_URL: pipeline.database.url, IMAGE_ROOTS: FACES, KNOWN_PEOPLE: join(FACES, 'known') };
     const second = await startService('recognizer', shared);
-    expect(second.log()).toContain('"knownFaces":16');
+    // What it prints arrives a moment after its answers.
+    await waitFor('it to know them', () => second.log().includes('"knownFaces":16'));
     expect(await revision()).toBe(before);
     await second.stop();
     await db.close();

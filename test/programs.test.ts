@@ -9,6 +9,7 @@ import { spawnGuarded } from '../cli/guarded-process.ts';
 import { findOnPath } from '../cli/servers/find-program.ts';
 import { ROUTE_ACCESS } from '../receiver/access/route-roles.ts';
 import { OPERATION_IDS } from '../receiver/openapi/operation-ids.ts';
+import type { Json } from './ask.ts';
 import { blockWith, readCodeBlocks } from './code-blocks.ts';
 import { type PeopleServices, startPeopleServices } from './people-services.ts';
 import { waitFor } from './wait-for.ts';
@@ -47,10 +48,9 @@ afterAll(async () => {
 const runIn = (program: string, ...args: string[]) => run(program, args, { cwd: folder, env });
 
 describe('the description of the API', () => {
-  // biome-ignore lint/suspicious/noExplicitAny: a document of others
-  let document: any;
+  let document: Json;
   beforeAll(async () => {
-    document = await (await fetch(`${services.url}/openapi.json`)).json();
+    document = (await services.call('GET', '/openapi.json')).body;
   });
 
   test('each route has a name of its own, and no name is left over', () => {
@@ -113,7 +113,7 @@ test('a client is generated from it, has types that hold, and is used for a whol
   expect(stdout).toContain('1 photo shows Ada Lovelace');
   expect(stdout).toMatch(/\d faces, 1 known/);
   expect(stdout).toContain('0 images are looked at again');
-}, 180_000);
+});
 
 test.skipIf(python === null)('the same round in Python', async () => {
   const round = blockWith(await readCodeBlocks('docs/api.md', 'python'), 'Ada Lovelace');

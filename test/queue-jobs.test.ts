@@ -5,7 +5,6 @@ import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jet
 import type { NatsConnection } from '@nats-io/transport-node';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startPrivateServers } from '../cli/servers/private-servers.ts';
 import { type Database, openDatabase, type Row } from '../lib/database.ts';
 import { type ImageQueue, openImageQueue } from '../lib/image-queue.ts';
 import { openImages } from '../lib/images.ts';
@@ -15,9 +14,9 @@ import {
   createStreamName,
   natsUrl,
   type RunningService,
+  startNatsServer,
   startService,
   type TestDatabase,
-  testCacheFolder,
 } from './servers.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -137,12 +136,7 @@ describe('one receiver leads', () => {
 
 test('what was in the queue when its disk was lost is published again, at once', async () => {
   const servers = join(folder, 'servers');
-  const startNats = () =>
-    startPrivateServers({
-      ...{ dataFolder: servers, cacheFolder: testCacheFolder(), mysqlUrl: database.url, natsUrl: undefined },
-      ...{ report: () => {}, watch: () => ({ onLine: () => {}, onEvent: () => {} }) },
-    });
-  let nats = await startNats();
+  let nats = await startNatsServer(servers);
   const receiver = await startReceiver({ NATS_URL: nats.natsUrl });
   await waitFor('the stream to be known', async () => {
     const [rows] = await db.query<Row[]>("SELECT state FROM jobs WHERE name = 'sweep' AND state IS NOT NULL");
@@ -155,9 +149,9 @@ test('what was in the queue when its disk was lost is published again, at once',
 
   await nats.stop();
   await rm(join(servers, 'nats', 'jetstream'), { recursive: true });
-  nats = await startNats();
+  nats = await startNatsServer(servers);
   await waitFor('them to be published again', async () => (await waiting(receiver)) === 3, 60_000);
-  expect(receiver.log()).toContain('the queue has lost images');
+  await waitFor('the log to say so', () => receiver.log().includes('the queue has lost images'));
   await running.pop()?.stop();
   await nats.stop();
 });

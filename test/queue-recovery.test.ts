@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type PrivateServers, startPrivateServers } from '../cli/servers/private-servers.ts';
+import type { PrivateServers } from '../cli/servers/private-servers.ts';
 import { type ImageQueue, openImageQueue } from '../lib/image-queue.ts';
-import { testCacheFolder } from './servers.ts';
+import { startNatsServer } from './servers.ts';
 import { waitFor } from './wait-for.ts';
 
 let folder: string;
@@ -13,24 +13,13 @@ let nats: PrivateServers;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'faceflow-queue-'));
-  nats = await startNats();
+  nats = await startNatsServer(folder);
 });
 
 afterEach(async () => {
   await nats.stop();
   await rm(folder, { recursive: true });
 });
-
-function startNats(): Promise<PrivateServers> {
-  return startPrivateServers({
-    dataFolder: folder,
-    cacheFolder: testCacheFolder(),
-    mysqlUrl: 'mysql://nobody@127.0.0.1:1/none',
-    natsUrl: undefined,
-    report: () => {},
-    watch: () => ({ onLine: () => {}, onEvent: () => {} }),
-  });
-}
 
 async function openQueue(): Promise<ImageQueue> {
   const queue = openImageQueue({
@@ -67,7 +56,7 @@ test('a server that comes back with a stream whose numbers start again hands out
   expect(await readdir(streams)).toEqual(expect.arrayContaining(['msgs', 'obs']));
   await rm(join(streams, 'msgs'), { recursive: true });
 
-  nats = await startNats();
+  nats = await startNatsServer(folder);
   const after = await openQueue();
   expect(await after.enqueue([6, 7])).toHaveLength(2);
   expect(await takeAll(after, 2)).toEqual([6, 7]);

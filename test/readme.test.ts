@@ -79,7 +79,7 @@ test('the two commands are what CI runs', async () => {
 
 test('what it says about your own photos works as written', async () => {
   const output = await startBlock(blockWith('npm start'));
-  await waitFor('npm start', () => output().includes('Faceflow is running.'), 100_000);
+  await waitFor('npm start', () => output().includes('Faceflow is running.'), 200_000);
   const posted = await runBlock(blockWith('/images/post'));
   expect(posted).toContain('"path":"unknown.jpg","status":"pending"');
   await waitFor('a name', async () => {

@@ -9,6 +9,7 @@ import { openTcpProxy } from '../bench/chaos/tcp-proxy.ts';
 import { chooseFreePort } from '../cli/free-port.ts';
 import { openDatabase } from '../lib/database.ts';
 import { openImages } from '../lib/images.ts';
+import { askWhole, readAnswer } from './ask.ts';
 import { connectNats } from './connect-nats.ts';
 import {
   createDatabase,
@@ -51,14 +52,11 @@ function startReceiver(env: Record<string, string>) {
 }
 
 async function call(path: string, options: RequestInit = {}, service = receiver) {
-  const response = await fetch(`http://127.0.0.1:${service.port}${path}`, options);
-  const text = await response.text();
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
-  return { status: response.status, headers: response.headers, body: JSON.parse(text) as any };
+  return readAnswer(await fetch(`http://127.0.0.1:${service.port}${path}`, options));
 }
 
 function post(path: string, body: unknown, headers: Record<string, string> = {}, service = receiver) {
-  return call(path, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), headers }, service);
+  return askWhole('POST', `http://127.0.0.1:${service.port}${path}`, body, { headers });
 }
 
 describe('POST /image/post', () => {
@@ -239,11 +237,11 @@ describe('when something is missing', () => {
   test('without NATS a photo is accepted all the same', async () => {
     const port = await chooseFreePort();
     const lonely = await startReceiver({ NATS_URL: `nats://127.0.0.1:${port}`, MYSQL_URL: database.url });
-    expect(await post('/image/post', { path: 'later.jpg' }, {}, lonely)).toMatchObject({ status: 202 });
-    expect((await call('/v1/stats', {}, lonely)).body.queue).toBeNull();
     const db = openDatabase(database.url);
     const waiting = () => openImages(db).listNotEnqueued({ minAgeMs: 0, limit: 10 });
+    expect(await post('/image/post', { path: 'later.jpg' }, {}, lonely)).toMatchObject({ status: 202 });
     expect(await waiting()).toHaveLength(1);
+    expect((await call('/v1/stats', {}, lonely)).body.queue).toBeNull();
     await lonely.stop();
     // The other receiver's sweeper publishes what this one could not.
     await waitFor('the outbox to be empty', async () => (await waiting()).length === 0);
@@ -276,7 +274,7 @@ describe('when something is missing', () => {
     const queued = async () => (await call('/v1/stats', {}, forgetful)).body.queue.pending;
     const db = openDatabase(other.url);
     await post('/images/post', { paths: [{ path: 'a.jpg' }, { path: 'b.jpg' }] }, {}, forgetful);
-    expect(await queued()).toBe(2);
+    await expect.poll(queued).toBe(2);
     const nats = await connectNats(natsUrl());
     const manager = await jetstreamManager(nats);
     await manager.streams.purge(stream);
@@ -287,7 +285,7 @@ describe('when something is missing', () => {
     await forgetful.stop();
     const next = await startReceiver({ NATS_URL: natsUrl(), MYSQL_URL: other.url, IMAGES_STREAM: stream });
     const waiting = async () => (await call('/v1/stats', {}, next)).body.queue?.pending;
-    await waitFor('both to be published again', async () => (await waiting()) === 2, 30_000);
+    await waitFor('both to be published again', async () => (await waiting()) === 2, 120_000);
     // Older than all that waits? No: as old as the next to be handed out.
     await db.query('UPDATE images SET enqueued_at = enqueued_at - INTERVAL 5 MINUTE');
     await sleep(17_000);

@@ -1,8 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Client, credentials, loadPackageDefinition, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { credentials, loadPackageDefinition, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { IdentifyClient, type IdentifyResponse, type Recognition } from '../proto/face.ts';
+import type { Json } from './ask.ts';
 
 /** The reference system's own proto file, two messages and no more. */
 const REFERENCE_PROTO = `
@@ -79,15 +80,12 @@ export function callOnce(
   method: string,
   request: object,
 ): Promise<object> {
-  // biome-ignore lint/suspicious/noExplicitAny: what is loaded at run time has no types
-  let found = loadPackageDefinition(definition) as any;
+  // What is loaded at run time has no types.
+  let found: Json = loadPackageDefinition(definition);
   for (const part of [...pkg.split('.'), service]) found = found[part];
-  const client: Client = new found(`127.0.0.1:${port}`, credentials.createInsecure());
+  const client: Json = new found(`127.0.0.1:${port}`, credentials.createInsecure());
   return new Promise<object>((resolve, reject) => {
-    // biome-ignore lint/suspicious/noExplicitAny: as above
-    (client as any)[method](request, (error: ServiceError | null, answer: object) =>
-      error ? reject(error) : resolve(answer),
-    );
+    client[method](request, (error: ServiceError | null, answer: object) => (error ? reject(error) : resolve(answer)));
   }).finally(() => client.close());
 }
 
@@ -97,8 +95,8 @@ interface ServiceList {
 
 /** Asks by grpc.reflection.v1 which services there are. */
 export function askReflection(definition: PackageDefinition, port: number): Promise<ServiceList> {
-  // biome-ignore lint/suspicious/noExplicitAny: what is loaded at run time has no types
-  const { ServerReflection } = (loadPackageDefinition(definition) as any).grpc.reflection.v1;
+  const loaded: Json = loadPackageDefinition(definition);
+  const { ServerReflection } = loaded.grpc.reflection.v1;
   const client = new ServerReflection(`127.0.0.1:${port}`, credentials.createInsecure());
   const call = client.serverReflectionInfo();
   return new Promise<ServiceList>((resolve, reject) => {

@@ -97,6 +97,8 @@ test('a face that leans too far is refused with the reason, and enrolled by a re
 
   await recognizer.stop();
   await startRecognizer();
+  // What it prints arrives a moment after its answers.
+  await waitFor('it to be recorded', () => countRecorded() > 0);
   expect(countRecorded()).toBe(1);
 });
 
@@ -177,7 +179,7 @@ test('a restart takes the gallery from its snapshot, and reads what has changed 
     await connection.query("UPDATE person_images SET revision = ? WHERE image_name = 'x_1.jpg'", [revision]);
   });
   await startRecognizer();
-  expect(recognizer.log()).toContain('gallery restored from its snapshot');
+  await waitFor('the log to say so', () => recognizer.log().includes('gallery restored from its snapshot'));
   expect(recognizer.log()).not.toContain('gallery loaded');
   expect(await nameOf(0)).toBe('Countess Lovelace');
   expect(await nameOf(1)).toBe('Bo');
@@ -188,7 +190,7 @@ test('what plain SQL removes without a word is seen too, by comparing', async ()
   await rm(join(known, 'Bo'), { recursive: true });
   await db.query(`DELETE ${row}`);
   await waitFor('the removal', async () => (await nameOf(1)) === null);
-  expect(recognizer.log()).toContain('changed by hand');
+  await waitFor('the log to say so', () => recognizer.log().includes('changed by hand'));
 });
 
 test('while the database is away the gallery stays, and the outage is logged once', async () => {

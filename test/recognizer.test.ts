@@ -211,16 +211,18 @@ describe('as a service', () => {
       busy = false;
     });
     const waits: number[] = [];
+    const begun = performance.now();
     while (busy) {
       const asked = performance.now();
       await callOnce(health, ['grpc.health.v1', 'Health'], recognizer.port, 'Check', { service: '' });
       waits.push(performance.now() - asked);
     }
     await done;
+    const took = performance.now() - begun;
     waits.sort((a, b) => a - b);
     expect(waits.length).toBeGreaterThan(5);
-    // An inference of a photo takes several hundred milliseconds.
-    expect(waits[Math.floor(waits.length / 2)]).toBeLessThan(100);
+    // An inference of a photo takes several hundred milliseconds, and more where the machine is busy: half of both.
+    expect(waits[Math.floor(waits.length / 2)]).toBeLessThan(Math.max(100, took / 5));
   });
 
   test('has a bounded queue, and drops what nobody waits for', async () => {
@@ -228,6 +230,8 @@ describe('as a service', () => {
     const small = await startRecognizer({ RECOGNIZER_QUEUE: '2', RECOGNIZER_ENGINE: 'tfjs' });
     const other = connectRecognizer(small.port);
     try {
+      // To connect takes a while, too, and one of them has not much time.
+      await other.failWith('missing.jpg');
       const running = other.start('photo.jpg');
       const cancelled = other.start('photo.jpg');
       const expired = other.start('photo.jpg', 200);

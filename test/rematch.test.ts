@@ -128,7 +128,11 @@ test('a face is named: the other photos of that person follow, without looking a
   await waitFor('every photo to end', async () => (await images.countByStatus()).pending === 0, 60_000);
   await untilRematched(db);
   expect(new Set(Object.values(await statusesByPath()))).toEqual(new Set(['unknown']));
-  expect(told.filter(({ event }) => event.kind === 'image.finished')).toHaveLength(4);
+  const finished = () => told.filter(({ event }) => event.kind === 'image.finished');
+  await waitFor('the events', () => finished().length >= 4);
+  expect(finished()).toHaveLength(4);
+  // What it prints arrives a moment after its answers.
+  await waitFor('the lines', () => photosLookedAt() >= 4);
   const looked = photosLookedAt();
 
   const [[face]] = await db.query<Row[]>('SELECT id FROM faces WHERE image_id = ? AND face_index = 0', [ids[0]]);

@@ -87,7 +87,7 @@ describe('replicas behind one name', () => {
     const added = await startReplica(slowly);
     names.addresses = replicas.map(hostOf);
     // Without a look at the name server it would be for ever: no connection is lost.
-    await waitFor('work of the new one', () => added.calls.length > 20, 10_000);
+    await waitFor('work of the new one', () => added.calls.length > 20, 40_000);
     const before = replicas.map(({ calls }) => calls.length);
     await waitFor('more work', () => load.answered() > 300 + before.length);
     await load.stop();
@@ -144,9 +144,12 @@ describe('replicas behind one name', () => {
     const client = connect();
     await expect(client.identify('early.jpg')).rejects.toThrow('No address of the recognizer could be found');
     names.addresses = [hostOf(replica)];
-    // The next look at the name.
-    await sleep(1_500);
-    expect(await client.identify('later.jpg')).toEqual(NOBODY);
+    // The next look at the name; a busy machine may not have come to it yet.
+    const later = await waitFor('the name to be found', async () => {
+      await sleep(1_500);
+      return client.identify('later.jpg').catch(() => null);
+    });
+    expect(later).toEqual(NOBODY);
     names.addresses = [];
     await sleep(1_500);
     expect(await client.identify('then.jpg')).toEqual(NOBODY);
@@ -196,17 +199,17 @@ describe('where one of several replicas', () => {
 
   test('hangs, the deadline is one, whoever was asked', async () => {
     await startReplica(async () => {
-      await sleep(1_500);
+      await sleep(4_000);
       throw grpcError(status.UNAVAILABLE, 'away');
     });
     await startReplica(() => new Promise(() => {}));
-    const client = connectToAll(2_000);
+    const client = connectToAll(5_000);
     await waitFor('connections', () =>
       client.identify('warm.jpg').catch(() => replicas.every((it) => it.calls.length)),
     );
     const startedAt = performance.now();
     await expect(client.identify('photo.jpg')).rejects.toThrow();
-    // Two deadlines would be 3.5 s.
-    expect(performance.now() - startedAt).toBeLessThan(3_300);
+    // Two deadlines would be 9 s.
+    expect(performance.now() - startedAt).toBeLessThan(8_800);
   });
 });

@@ -20,7 +20,7 @@ import {
 import { waitFor } from './wait-for.ts';
 
 /** A balancer notices within a fraction of this that one is about to stop. */
-const DRAIN_MS = '600';
+const DRAIN_MS = '2000';
 
 let database: TestDatabase;
 let db: Database;
@@ -90,7 +90,7 @@ function ask(agent: Agent | false, url: string, body?: object): Promise<number> 
 async function restart(replica: Replica, countAnswers: () => number): Promise<void> {
   const more = (count: number) => {
     const before = countAnswers();
-    return waitFor('requests meanwhile', () => countAnswers() > before + count, 60_000);
+    return waitFor('requests meanwhile', () => countAnswers() > before + count, 120_000);
   };
   await more(5);
   const { name, env, service } = replica;
@@ -157,6 +157,6 @@ test('every service is restarted, one replica after the other, under load: no re
     const [rows] = await db.query<Row[]>('SELECT status, COUNT(*) AS images FROM images GROUP BY status');
     return Object.fromEntries(rows.map((row) => [row.status, row.images]));
   };
-  await waitFor('every photo to end', async () => (await count()).pending === undefined, 180_000);
+  await waitFor('every photo to end', async () => (await count()).pending === undefined, 400_000);
   expect(await count()).toEqual({ matched: posted.length });
-}, 480_000);
+}, 900_000);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Database, openDatabase, type Row } from '../lib/database.ts';
+import { type Json, readAnswer } from './ask.ts';
 import { grpcError, startMisbehavingRecognizer, status } from './misbehaving-recognizer.ts';
 import { samplePhoto, VARIANTS } from './sample-photos.ts';
 import {
@@ -62,7 +63,7 @@ beforeAll(async () => {
   );
   const naming = { method: 'PUT', body: '{"name":"raj","force":true}' };
   expect(await answerOf(await fetch(`${url}/v1/faces/${face?.id}/person`, naming))).toMatchObject({ enrolled: true });
-  await waitFor('him to be known', async () => (await upload(mirrored)).faces.some((one: Answer) => one.person));
+  await waitFor('him to be known', async () => (await upload(mirrored)).faces.some((one: Json) => one.person));
   await untilRematched(db);
 });
 
@@ -73,26 +74,28 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-// biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
-type Answer = { status: number; headers: Headers } & Record<string, any>;
-
-async function answerOf(response: Response): Promise<Answer> {
-  return { ...((await response.json()) as object), status: response.status, headers: response.headers };
+async function answerOf(response: Response): Promise<Json> {
+  const { status, headers, body } = await readAnswer(response);
+  return { ...body, status, headers };
 }
 
-async function upload(file: Buffer | null, fields: Record<string, string> = {}, query = '', to = url): Promise<Answer> {
+async function upload(file: Buffer | null, fields: Record<string, string> = {}, query = '', to = url): Promise<Json> {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) form.append(name, value);
   if (file) form.append('photo', new Blob([new Uint8Array(file)]), 'photo.jpg');
   return answerOf(await fetch(`${to}/v1/search${query}`, { method: 'POST', body: form }));
 }
 
-async function searchPath(body: object, to = url): Promise<Answer> {
+async function searchPath(body: object, to = url): Promise<Json> {
   return answerOf(await fetch(`${to}/v1/search`, { method: 'POST', body: JSON.stringify(body) }));
 }
 
 /** Of jobs that come by on their own, at any time. */
-const OF_JOBS = { tables: ['jobs', 'clusters', 'cluster_splits'], columns: ['cluster_id', 'cluster_state', 'rematch'] };
+const OF_JOBS = {
+  // Also how things are, which every process reports every few seconds, and what is counted every minute.
+  tables: ['jobs', 'clusters', 'cluster_splits', 'processors', 'replicas', 'image_minutes'],
+  columns: ['cluster_id', 'cluster_state', 'rematch'],
+};
 
 /** Everything that is stored: every row of every table, and every file; but nothing that jobs write. */
 async function takeStock(): Promise<Record<string, unknown>> {
@@ -116,12 +119,12 @@ describe('a photo is searched', () => {
     expect(found).toMatchObject({ width: 1920, model: expect.any(String), scan: { complete: true } });
     const [stored] = await db.query<Row[]>('SELECT COUNT(*) AS count FROM faces');
     expect(found.scan.faces).toBe(stored[0]?.count);
-    const raj = found.faces.find((face: Answer) => face.person !== null);
+    const raj = found.faces.find((face: Json) => face.person !== null);
     expect(raj).toMatchObject({ person: { name: 'raj' }, quality: { reasons: expect.any(Array) } });
     expect(raj.matches[0]).toMatchObject({ person: { name: 'raj' }, matched: true });
     // The face is a poor one.
     expect(raj.matches[0].threshold).toBeCloseTo(0.495, 9);
-    expect(found.faces.filter((face: Answer) => face.person !== null)).toHaveLength(1);
+    expect(found.faces.filter((face: Json) => face.person !== null)).toHaveLength(1);
     expect(raj.matches[0].similarity).toBeGreaterThan(0.5);
     expect(raj.images[0]).toMatchObject({ path: 'first.jpg', person: { name: 'raj' } });
     expect(raj.images[0].distance).toBeLessThan(0.495);
@@ -148,19 +151,19 @@ describe('a photo is searched', () => {
     const [[raj]] = await db.query<Row[]>("SELECT id FROM person WHERE name = 'raj'");
     await db.query("UPDATE faces SET person_id = ?, decided_by = 'user' WHERE id = ?", [raj?.id, face?.id]);
     const found = await upload(mirrored, {}, '?images=true');
-    const { images } = found.faces.find((one: Answer) => one.person !== null);
+    const { images } = found.faces.find((one: Json) => one.person !== null);
     expect(images).toMatchObject([
       { path: 'first.jpg' },
       { path: 'other.jpg', faceId: face?.id, person: { name: 'raj' } },
     ]);
     expect(images[1].distance).toBeGreaterThan(0.55);
     const one = await upload(mirrored, { imagesLimit: '1' }, '?images=true');
-    expect(one.faces.find((some: Answer) => some.person !== null).images).toMatchObject([{ path: 'first.jpg' }]);
+    expect(one.faces.find((some: Json) => some.person !== null).images).toMatchObject([{ path: 'first.jpg' }]);
   });
 
   test('what cannot be searched is refused, and says why', async () => {
     const before = await takeStock();
-    const refusals: [Promise<Answer>, number, string][] = [
+    const refusals: [Promise<Json>, number, string][] = [
       [upload(Buffer.from('no photo at all')), 422, 'image_unreadable'],
       [upload(Buffer.alloc(0)), 400, 'image_empty'],
       [upload(Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>')), 422, 'image_format_unsupported'],
@@ -184,7 +187,7 @@ test('a recognizer that is away, full or slow is told as such, at once', async (
   const recognizer = await startMisbehavingRecognizer();
   const receiver = await startService('receiver', {
     ...{ ...shared, IMAGES_STREAM: createStreamName() },
-    ...{ RECOGNIZER_ADDRESS: recognizer.address, RECOGNIZER_TIMEOUT_MS: '500' },
+    ...{ RECOGNIZER_ADDRESS: recognizer.address, RECOGNIZER_TIMEOUT_MS: '3000' },
   });
   const to = `http://127.0.0.1:${receiver.port}`;
   try {

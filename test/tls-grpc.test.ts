@@ -62,7 +62,7 @@ async function serve(tls: KeptTls | null) {
 const signal = new AbortController().signal;
 
 function connect(port: number, tls: KeptTls | null) {
-  const client = openRecognizerClient({ address: `localhost:${port}`, timeoutMs: 5_000, tls });
+  const client = openRecognizerClient({ address: `localhost:${port}`, timeoutMs: 20_000, tls });
   return {
     /** What went wrong with a call, or 'answered'. */
     ask: () =>

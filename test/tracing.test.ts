@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ServiceName } from '../cli/services.ts';
 import { openDatabase } from '../lib/database.ts';
+import { askWhole, type Json } from './ask.ts';
 import { findLeaks } from './find-leaks.ts';
 import { type CollectedSpan, type Collector, drawTrace, startCollector } from './otlp-collector.ts';
 import { samplePhoto } from './sample-photos.ts';
@@ -62,7 +63,7 @@ beforeAll(async () => {
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
     OTEL_EXPORTER_OTLP_HEADERS: `authorization=${encodeURIComponent(AUTHORIZATION)}`,
     // The SDK's own: how often, and how patiently, spans are sent.
-    ...{ OTEL_BSP_SCHEDULE_DELAY: '200', OTEL_EXPORTER_OTLP_TIMEOUT: '1000' },
+    ...{ OTEL_BSP_SCHEDULE_DELAY: '200', OTEL_EXPORTER_OTLP_TIMEOUT: '4000' },
   };
   subject = `${shared.IMAGES_STREAM?.toLowerCase()}.identify`;
   const recognizer = await startService('recognizer', shared);
@@ -94,19 +95,13 @@ async function addUnpublished(path: string): Promise<number> {
   return insertId;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
-type Answer = { status: number; traceId: string; body: any };
-
-async function post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+async function post(path: string, body: unknown, given: Record<string, string> = {}) {
   const url = `http://127.0.0.1:${services.frontend.port}${path}`;
-  const response = await fetch(url, { method: 'POST', body: JSON.stringify(body), headers });
-  return { status: response.status, traceId: response.headers.get('x-trace-id') ?? '', body: await response.json() };
+  const { headers, ...answer } = await askWhole('POST', url, body, { headers: given });
+  return { ...answer, traceId: headers.get('x-trace-id') ?? '' };
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: lines hold what a service had to say
-type Line = Record<string, any>;
-
-function linesOf(name: ServiceName): Line[] {
+function linesOf(name: ServiceName): Json[] {
   return services[name]
     .log()
     .split('\n')
@@ -114,7 +109,7 @@ function linesOf(name: ServiceName): Line[] {
 }
 
 /** The processor's line of how the image has ended. */
-function waitForEnd(image: number): Promise<Line> {
+function waitForEnd(image: number): Promise<Json> {
   return waitFor(`the end of image ${image}`, () =>
     linesOf('processor').find((line) => line.image === image && line.msg === 'done'),
   );
@@ -192,7 +187,7 @@ test('a caller that has a trace of its own finds the photo in it', async () => {
 
 test('of photos that are posted together each is a trace of its own, linked to the request', async () => {
   const { traceId, body } = await post('/images/post', { paths: [{ path: 'none.jpg' }, { path: '3.jpg' }] });
-  const ends: Line[] = [];
+  const ends: Json[] = [];
   for (const { id } of body.images) ends.push(await waitForEnd(id));
   expect(new Set([traceId, ...ends.map((end) => end.trace_id)]).size).toBe(3);
   expect(ends.map((end) => end.linked_trace_id)).toEqual([traceId, traceId]);

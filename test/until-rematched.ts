@@ -13,6 +13,6 @@ export async function untilRematched(db: Database): Promise<void> {
       const state = (await readJobState(db, 'rematch')) as { doneRevision?: number } | null;
       return state?.doneRevision === rows[0]?.revision && rows[0]?.marked === 0;
     },
-    60_000,
+    120_000,
   );
 }

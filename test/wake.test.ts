@@ -52,7 +52,7 @@ test('when stored faces wait for a processor and there is none, one is called fo
   await waitFor('a call', async () => (await backlog()) === 1);
   await someLooks();
   expect(await backlog()).toBe(1);
-  const lease = await queue.next(AbortSignal.timeout(10_000));
+  const lease = await queue.next(AbortSignal.timeout(60_000));
   expect(lease).toMatchObject({ kind: 'identify', id: 0 });
   lease?.done();
 });

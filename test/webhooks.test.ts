@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chooseFreePort } from '../cli/free-port.ts';
 import { type Database, openDatabase, type Row } from '../lib/database.ts';
 import { openImages } from '../lib/images.ts';
+import { ask, type Json } from './ask.ts';
 import {
   createDatabase,
   createStreamName,
@@ -16,6 +16,7 @@ import {
   startService,
   type TestDatabase,
 } from './servers.ts';
+import { startFaceflow } from './start-faceflow.ts';
 import { waitFor } from './wait-for.ts';
 import { startWebhookTarget, type TakenMessage, type WebhookTarget } from './webhook-target.ts';
 
@@ -52,7 +53,7 @@ beforeAll(async () => {
     ...{ MYSQL_URL: database.url, NATS_URL: natsUrl(), IMAGES_STREAM: createStreamName(), IMAGE_ROOTS: folder },
     ...{ RECOGNIZER_ADDRESS: '127.0.0.1:1', LEADER_LEASE_MS: '1000', LOG_LEVEL: 'debug' },
     ...{ WEBHOOK_PRIVATE_HOSTS: `${target.host},${closed}`, WEBHOOK_SECRET: randomBytes(32).toString('hex') },
-    ...{ WEBHOOK_TIMEOUT_MS: '700', WEBHOOK_RETRY_SCHEDULE: '1s,1s' },
+    ...{ WEBHOOK_TIMEOUT_MS: '3000', WEBHOOK_RETRY_SCHEDULE: '1s,1s' },
   };
   receiver = await startReceiver();
 });
@@ -71,15 +72,8 @@ async function startReceiver(): Promise<RunningService> {
   return service;
 }
 
-async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
-  const response = await fetch(`http://127.0.0.1:${receiver.port}${path}`, {
-    ...{ method, headers },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever came
-  return { status: response.status, body: (text === '' ? null : JSON.parse(text)) as any };
-}
+const call = (method: string, path: string, body?: unknown) =>
+  ask(method, `http://127.0.0.1:${receiver.port}${path}`, body);
 
 async function addWebhook(path: string, host = target.host, events = ['person.changed']) {
   const { status, body } = await call('POST', '/v1/webhooks', { url: `http://${host}${path}`, events });
@@ -92,8 +86,7 @@ const removeWebhook = ({ id }: { id: number }) => call('DELETE', `/v1/webhooks/$
 let people = 0;
 const addPerson = async (): Promise<number> => (await call('POST', '/v1/people', { name: `Ada ${++people}` })).body.id;
 
-// biome-ignore lint/suspicious/noExplicitAny: as above
-async function deliveriesOf({ id }: { id: number }): Promise<any[]> {
+async function deliveriesOf({ id }: { id: number }): Promise<Json[]> {
   return (await call('GET', `/v1/webhooks/${id}/deliveries`)).body.deliveries;
 }
 
@@ -156,7 +149,7 @@ test('whoever fails is asked again with the same id, and given up after the last
       }
       return ended.size === hooks.size;
     },
-    60_000,
+    120_000,
   );
   expect(Object.fromEntries(ended)).toMatchObject({
     '/good': { status: 'delivered', failures: 0 },
@@ -199,7 +192,7 @@ test('nothing is lost when receivers are killed, and what comes again has the sa
     for (const image of added) expect(await finish(image)).toBe(true);
   })();
   for (const share of [0.2, 0.5]) {
-    await waitFor('some messages', () => target.to('/steady').length > added.length * share, 60_000);
+    await waitFor('some messages', () => target.to('/steady').length > added.length * share);
     receiver.kill('SIGKILL');
     await receiver.exited;
     receiver = await startReceiver();
@@ -217,7 +210,7 @@ test('nothing is lost when receivers are killed, and what comes again has the sa
       );
       return rows[0]?.count === 0;
     },
-    60_000,
+    120_000,
   );
   const taken = target.to('/steady');
   expect(new Set(taken.map(toId))).toEqual(new Set(added.map(({ id }) => id)));
@@ -274,14 +267,8 @@ describe('what is not possible', () => {
 });
 
 test('the same from a terminal', async () => {
-  const faceflow = (...args: string[]) =>
-    new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-      const cli = join(import.meta.dirname, '../dist/cli/main.js');
-      const env = { PATH: process.env.PATH ?? '', FACEFLOW_URL: `http://127.0.0.1:${receiver.port}` };
-      execFile(process.execPath, [cli, 'webhooks', ...args], { env }, (error, stdout, stderr) =>
-        resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
-      );
-    });
+  const env = { FACEFLOW_URL: `http://127.0.0.1:${receiver.port}` };
+  const faceflow = (...args: string[]) => startFaceflow(['webhooks', ...args], env).ended;
   const made = await faceflow('add', `http://${target.host}/terminal`, '--event', 'image.finished', 'person.removed');
   expect(made).toMatchObject({ code: 0, stdout: expect.stringMatching(/^whsec_\S+\n$/) });
   secrets.push(made.stdout.trim());
