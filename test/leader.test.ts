@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type Database, openDatabase, type Row } from '../lib/database.ts';
+import { type Database, openDatabase, type Queryable, type Row } from '../lib/database.ts';
 import { claimJobs, LeadershipLost, listJobs, readJobState, saveJob, writeAsLeader } from '../lib/jobs.ts';
 import type { CandidateNews, CandidateOptions } from './leader-candidate.ts';
 import { createDatabase, createStreamName, natsUrl, startNatsServer, type TestDatabase } from './servers.ts';
@@ -177,4 +177,25 @@ test('the rows of jobs: claimed, written by the newest leader only, listed', asy
   expect(rematch).toMatchObject({ name: 'rematch', done: 7, total: 9, finishedAt: null });
   expect(rematch?.startedAt).toBeInstanceOf(Date);
   expect(sweep).toMatchObject({ name: 'sweep', done: 0, startedAt: null });
+});
+
+test('a leader that falls silent before it commits loses its locks; its connection serves others as before', async () => {
+  const one = openDatabase(database.url, { connections: 1 });
+  try {
+    const silence = async (connection: Queryable = one) => {
+      const [[row]] = await connection.query<Row[]>('SELECT @@SESSION.wait_timeout AS seconds');
+      return row?.seconds;
+    };
+    const usual = await silence();
+    await claimJobs(one, 5, ['sweep']);
+    const silenceInside = () => writeAsLeader(one, { job: 'sweep', fence: 5 }, silence);
+    expect(await silenceInside()).toBe(4);
+    expect(await silence()).toBe(usual);
+    // Whoever comes next waits for the lock, and the silent one for them.
+    const untilReplaced = () => claimJobs(db, 6, ['sweep']);
+    await expect(writeAsLeader(one, { job: 'sweep', fence: 5 }, untilReplaced)).rejects.toThrow();
+    expect(await silence()).toBe(usual);
+  } finally {
+    await one.close();
+  }
 });
