@@ -42,13 +42,13 @@ test.each([
   await sleep(200); // Until the shell has set its trap.
   expect(isAlive(pid)).toBe(true);
   launcher.kill('SIGKILL');
-  await expect.poll(() => isAlive(pid), { timeout: 4_000 }).toBe(false);
+  await expect.poll(() => isAlive(pid)).toBe(false);
 });
 
 test('a program that ends by itself takes its watcher along', async () => {
   const guarded = await spawnGuarded('sleep', ['0.1'], { env: process.env, killAfterMs: 60_000 });
   await guarded.ended;
-  await expect.poll(() => isGroupAlive(guarded.pid), { timeout: 2_000 }).toBe(false);
+  await expect.poll(() => isGroupAlive(guarded.pid)).toBe(false);
 });
 
 test('a command that does not exist ends with the code 127 of the shell', async () => {

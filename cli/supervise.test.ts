@@ -48,8 +48,8 @@ test('what dies is started again, and its last lines are told', async () => {
     .poll(() => events)
     .toEqual([expect.stringMatching(/^was killed by SIGKILL.*about to work/s), 'runs again']);
   expect(supervised.pid).not.toBe(first);
+  await expect.poll(async () => (await readFile(marks, 'utf8')).trim().split('\n')).toHaveLength(2);
   await supervised.stop();
-  expect((await readFile(marks, 'utf8')).trim().split('\n')).toHaveLength(2);
   expect(supervised.pid).toBeNull();
 });
 
@@ -84,9 +84,9 @@ test('what never becomes ready is an error with its output, and is stopped', asy
     ready: async () => {
       throw new Error('connection refused');
     },
-    readyWithinMs: 300,
+    readyWithinMs: 1_000,
   });
-  await expect(supervise(program, ignoring)).rejects.toThrow(/not ready after 0.3 s: connection refused.*no port/s);
+  await expect(supervise(program, ignoring)).rejects.toThrow(/not ready after 1 s: connection refused.*no port/s);
 });
 
 test('what ends before it is ready is an error at once', async () => {
