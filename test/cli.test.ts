@@ -86,11 +86,13 @@ describe('faceflow add', () => {
   });
 
   test('interrupted, it says how far it is', async () => {
-    await services.db.query(
-      "INSERT INTO images (path, status, enqueued_at) VALUES ('never.jpg', 'pending', '2099-01-01')",
-    );
-    await writeFile(join(services.photos, 'never.jpg'), '');
-    const child = start(['add', join(services.photos, 'never.jpg')]);
+    const path = join(services.photos, 'never.jpg');
+    await writeFile(path, '');
+    // In the queue, as it says, where it never was: it stays pending.
+    await services.db.query("INSERT INTO images (path, status, enqueued_at) VALUES (?, 'pending', '2099-01-01')", [
+      path,
+    ]);
+    const child = start(['add', path]);
     let said = '';
     child.stderr?.on('data', (some) => {
       said += some;
@@ -102,7 +104,7 @@ describe('faceflow add', () => {
       code: 130,
       stderr: expect.stringMatching(/0 of 1 (have been looked at|photos are submitted)|All are submitted/),
     });
-    await services.db.query("DELETE FROM images WHERE path LIKE '%never.jpg'");
+    await services.db.query('DELETE FROM images WHERE path = ?', [path]);
   });
 });
 
