@@ -210,21 +210,18 @@ test('a large gallery is measured while others are answered', async () => {
     done = true;
   });
   const waits: number[] = [];
-  const begun = performance.now();
   while (!done) {
     const asked = performance.now();
     await fetch(`${url}/healthz`);
     waits.push(performance.now() - asked);
   }
   const found = await measured;
-  const took = performance.now() - begun;
   expect(found.references.total).toBeGreaterThan(2_000);
   expect(found.nearest.impostorCount).toBe(2_000);
   expect(found.copies).toBeGreaterThan(1_000);
   waits.sort((a, b) => a - b);
-  // The longest would judge the machine, whose cores are everybody's. Where it is busy all takes longer, the measure too:
-  // whoever is kept waiting by that waits for as long as it takes.
-  expect(waits[waits.length >> 1]).toBeLessThan(Math.max(50, took / 20));
+  // The longest would judge the machine, whose cores are everybody's.
+  expect(waits[waits.length >> 1]).toBeLessThan(50);
 });
 
 test('an empty gallery says so', async () => {

@@ -88,8 +88,7 @@ test('one leads; killed, another follows within seconds, with a greater fence', 
 
   first.leader.child.kill('SIGKILL');
   const second = await untilOneLeads(all.filter((candidate) => candidate !== first.leader));
-  // Half a second after the lease has run out, where nobody else uses the machine.
-  expect(second.ms).toBeLessThan(LEASE_MS * 5);
+  expect(second.ms).toBeLessThan(LEASE_MS * 2);
   expect(second.fence).toBeGreaterThan(first.fence);
   await untilWritten(second.fence);
 });
@@ -101,7 +100,7 @@ test('stopped in good order, it lets go of the lease, and the next one need not 
   const second = startCandidate(slow);
   first.child.kill('SIGTERM');
   await once(first.child, 'exit');
-  expect((await untilOneLeads([second])).ms).toBeLessThan(slow.leaseMs / 2);
+  expect((await untilOneLeads([second])).ms).toBeLessThan(5_000);
 });
 
 test('a leader that was paused and overtaken cannot write when it wakes up', async () => {
@@ -130,7 +129,7 @@ test('paused in the middle of a write, it does not keep the next leader out', as
   await untilNext(old.leader, 'inside');
   old.leader.child.kill('SIGSTOP');
   const next = await untilOneLeads(all.filter((candidate) => candidate !== old.leader));
-  expect(next.ms).toBeLessThan(LEASE_MS * 10);
+  expect(next.ms).toBeLessThan(10_000);
   await untilWritten(next.fence);
   old.leader.child.kill('SIGCONT');
   await waitFor('the old leader to be refused', () => has(old.leader, 'refused'));
@@ -146,8 +145,8 @@ test('without NATS the lead is lost, and the work aborted; with it somebody lead
   await nats.stop();
   const stopped = performance.now();
   await waitFor('the work to be aborted', () => has(candidate, 'aborted'));
-  // By its own clock before the lease has run out; it takes a while to be told here.
-  expect(performance.now() - stopped).toBeLessThan(LEASE_MS * 3);
+  // By its own clock before the lease has run out; it takes a moment to be told here.
+  expect(performance.now() - stopped).toBeLessThan(LEASE_MS + 500);
 
   candidate.told.length = 0;
   await rm(join(folder, 'nats', 'jetstream'), { recursive: true });

@@ -351,7 +351,7 @@ test('without NATS it stops as quickly as with it', async () => {
   await waitFor('the loss to be noticed', () => processor.log().includes('NATS is gone'));
   const startedAt = Date.now();
   expect(await processor.stop()).toMatchObject({ code: 0 });
-  expect(Date.now() - startedAt).toBeLessThan(10_000);
+  expect(Date.now() - startedAt).toBeLessThan(5_000);
   await rm(dataFolder, { recursive: true });
 });
 

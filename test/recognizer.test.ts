@@ -211,18 +211,16 @@ describe('as a service', () => {
       busy = false;
     });
     const waits: number[] = [];
-    const begun = performance.now();
     while (busy) {
       const asked = performance.now();
       await callOnce(health, ['grpc.health.v1', 'Health'], recognizer.port, 'Check', { service: '' });
       waits.push(performance.now() - asked);
     }
     await done;
-    const took = performance.now() - begun;
     waits.sort((a, b) => a - b);
     expect(waits.length).toBeGreaterThan(5);
-    // An inference of a photo takes several hundred milliseconds, and more where the machine is busy: half of both.
-    expect(waits[Math.floor(waits.length / 2)]).toBeLessThan(Math.max(100, took / 5));
+    // An inference of a photo takes several hundred milliseconds.
+    expect(waits[Math.floor(waits.length / 2)]).toBeLessThan(100);
   });
 
   test('has a bounded queue, and drops what nobody waits for', async () => {
