@@ -100,12 +100,23 @@ function addPool({ graph }: Net, x: Features, operator: string, options: { name:
   return { value, channels: x.channels, size: validSize(x.size, kernel, 2) };
 }
 
-/** Zeros behind the channels, below and on the right, up to the shape wanted. */
+/**
+ * Zeros behind the channels, below and on the right, up to the shape wanted. Written as a convolution that copies, because
+ * ONNX Runtime knows no Pad in its blocked layout: it would turn the values to the plain one and back, and compute the
+ * sums of all the blocks that follow apart from their convolutions.
+ */
 function addZeros({ graph }: Net, x: Features, { channels, size }: Omit<Features, 'value'>): Features {
   if (x.channels === channels && x.size === size) return x;
-  const ends = [0, channels - x.channels, size - x.size, size - x.size];
-  const pads = graph.addIntegers(`${x.value}/pads`, [0, 0, 0, 0, ...ends]);
-  return { value: graph.addNode('Pad', `${x.value}/padded`, [x.value, pads]), channels, size };
+  const name = `${x.value}/padded`;
+  const group = x.channels === channels ? channels : 1;
+  const inputs = x.channels / group;
+  const copies = new Float32Array(channels * inputs);
+  for (let channel = 0; channel < x.channels; channel++) copies[channel * inputs + (channel % inputs)] = 1;
+  const filters = graph.addFloats(`${name}/filters`, [channels, inputs, 1, 1], copies);
+  const missing = size - x.size;
+  const pads = [0, 0, missing, missing];
+  const value = graph.addNode('Conv', name, [x.value, filters], { kernel_shape: [1, 1], pads, group });
+  return { value, channels, size };
 }
 
 function validSize(size: number, kernel: number, stride: number): number {
