@@ -27,11 +27,14 @@ export const CORE = 2;
 export const IS_UNKNOWN = 'person_id IS NULL AND erased_at IS NULL';
 const COLUMNS = 'id, image_id, model, descriptor, quality, cluster_id, cluster_state';
 
-/** Unknown faces that nobody has looked at, oldest first. Those without a descriptor are only told by their ids. */
-export async function readNewFaces(
-  db: Queryable,
-  limit: number,
-): Promise<{ faces: UnknownFace[]; withoutDescriptor: number[] }> {
+export interface NewFaces {
+  readonly faces: readonly UnknownFace[];
+  /** Their ids. */
+  readonly withoutDescriptor: readonly number[];
+}
+
+/** Unknown faces that nobody has looked at, oldest first. */
+export async function readNewFaces(db: Queryable, limit: number): Promise<NewFaces> {
   const [rows] = await db.query<Row[]>(
     `SELECT ${COLUMNS} FROM faces WHERE cluster_state = 0 AND ${IS_UNKNOWN} ORDER BY id LIMIT ?`,
     [limit],
@@ -47,18 +50,14 @@ export async function countNewFaces(db: Queryable): Promise<number> {
 
 /** Faces that have been looked at and are not unknown any more: they have got a person, or were erased. */
 export async function readFacesThatLeft(db: Queryable, limit: number): Promise<number[]> {
-  const left: number[] = [];
-  for (const state of [LOOKED_AT, CORE]) {
-    for (const condition of ['person_id > 0', 'person_id IS NULL AND erased_at IS NOT NULL']) {
-      const [rows] = await db.query<Row[]>(`SELECT id FROM faces WHERE cluster_state = ? AND ${condition} LIMIT ?`, [
-        state,
-        limit - left.length,
-      ]);
-      left.push(...rows.map((row) => row.id as number));
-      if (left.length >= limit) return left;
-    }
-  }
-  return left;
+  // Each of them reads an index from its beginning; together they would read all faces.
+  const parts = [LOOKED_AT, CORE].flatMap((state) =>
+    ['person_id > 0', 'person_id IS NULL AND erased_at IS NOT NULL'].map(
+      (condition) => `(SELECT id FROM faces WHERE cluster_state = ${state} AND ${condition} LIMIT ?)`,
+    ),
+  );
+  const [rows] = await db.query<Row[]>(`${parts.join(' UNION ALL ')} LIMIT ?`, [...parts.map(() => limit), limit]);
+  return rows.map((row) => row.id as number);
 }
 
 /** A page of the faces that have been looked at, by id. @param after only greater ids */

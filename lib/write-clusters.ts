@@ -40,16 +40,27 @@ export async function writeClusters(connection: Queryable, write: ClusterWrite):
     groups.set(key, same);
     same.faceIds.push(faceId);
   }
-  for (const { clusterId, state, faceIds } of groups.values()) {
-    await connection.query('UPDATE faces SET cluster_id = ?, cluster_state = ? WHERE id IN (?)', [
-      clusterId,
-      state,
-      faceIds,
-    ]);
-  }
+  await moveFaces(connection, [...groups.values()]);
   const touched = new Map([...write.touched].map(([id, cover]) => [idOf(id) as number, cover]));
   const dissolved = await recountClusters(connection, touched, write);
   return { ids, skipped: [...stale], dissolved };
+}
+
+/** All in one statement: faces that came together belong to many clusters. */
+async function moveFaces(
+  connection: Queryable,
+  groups: readonly { clusterId: number | null; state: number; faceIds: readonly number[] }[],
+): Promise<void> {
+  if (groups.length === 0) return;
+  const cases = groups.map(() => 'WHEN id IN (?) THEN ?').join(' ');
+  await connection.query(
+    `UPDATE faces SET cluster_id = CASE ${cases} END, cluster_state = CASE ${cases} END WHERE id IN (?)`,
+    [
+      ...groups.flatMap(({ faceIds, clusterId }) => [faceIds, clusterId]),
+      ...groups.flatMap(({ faceIds, state }) => [faceIds, state]),
+      groups.flatMap(({ faceIds }) => faceIds),
+    ],
+  );
 }
 
 /** @returns those that are not as they are said to be */

@@ -238,6 +238,23 @@ test('what is undone is not told, and what nobody asked for neither', async () =
   await removeWebhook(hook);
 });
 
+test('of photos with faces too; their outcomes wait for nobody who is changing a webhook', async () => {
+  const hook = await addWebhook('/faces', target.host, ['image.finished']);
+  const images = openImages(db);
+  const [image] = await images.addImages(['faces.jpg']);
+  if (image === undefined) throw new Error('an image');
+  const seen = { box: null, confidence: 1, personId: null, personImageId: null, distance: null, threshold: null };
+  const face = { ...seen, descriptor: Array<number>(128).fill(0), model: 'a', quality: null, candidates: [] };
+  await db.transact(async (connection) => {
+    await connection.query('UPDATE webhooks SET created_at = created_at - INTERVAL 1 SECOND');
+    const faces = [{ ...face, galleryRevision: 1 }];
+    await images.recordOutcome(image.id, { status: 'unknown', personId: null, width: 1, height: 1, faces });
+  });
+  await waitFor('the message', () => target.to('/faces').length > 0);
+  expect(JSON.parse(target.to('/faces')[0]?.body ?? '').data).toEqual({ imageId: image.id, status: 'unknown' });
+  await removeWebhook(hook);
+});
+
 describe('what is not possible', () => {
   test.each([
     ['http://127.0.0.1:1/', 403, 'url_not_allowed'],

@@ -3,6 +3,7 @@ import {
   countNewFaces,
   isAnyReshaped,
   markLookedAt,
+  type NewFaces,
   readClusteredFaces,
   readClustersThatShrank,
   readFacesThatLeft,
@@ -13,10 +14,11 @@ import {
   takeReshaped,
   type UnknownFace,
 } from '../../lib/cluster-faces.ts';
+import type { Queryable } from '../../lib/database.ts';
 import type { Events } from '../../lib/events.ts';
 import { saveJob } from '../../lib/jobs.ts';
 import type { Job, JobContext } from '../../lib/run-jobs.ts';
-import { writeClusters } from '../../lib/write-clusters.ts';
+import { type ClustersWritten, writeClusters } from '../../lib/write-clusters.ts';
 import { type ClusterSpace, createClusterSpace, MIN_CLUSTER_SIZE } from './grow-clusters.ts';
 
 export const CLUSTERS = 'clusters';
@@ -142,38 +144,49 @@ async function letFacesGo(context: JobContext, spaces: Spaces): Promise<void> {
 }
 
 async function shrink(context: JobContext, spaces: Spaces): Promise<void> {
-  for (const [model, ids] of await readClustersThatShrank(context.db)) {
+  const shrunk = await readClustersThatShrank(context.db);
+  for (const [model, ids] of shrunk) {
     const space = spaces.of(model);
     const here = new Set((await readMembers(context.db, ids)).map((face) => face.id));
     for (const id of space.membersOf(ids)) if (!here.has(id)) space.remove(id);
-    await writeChanges(context, model, space, ids);
   }
+  await save(context, spaces, { recount: shrunk });
 }
 
 async function growAll(options: ClusterFacesOptions, context: JobContext, spaces: Spaces): Promise<void> {
-  const { db, write, log } = context;
-  const waiting = await countNewFaces(db);
-  if (waiting === 0) return;
+  const { db, log } = context;
   const startedAt = performance.now();
-  await write((connection) => saveJob(connection, CLUSTERS, { done: 0, total: waiting, run: 'started' }));
-  let done = 0;
-  for (;;) {
-    const { faces, withoutDescriptor } = await readNewFaces(db, BATCH);
-    if (faces.length + withoutDescriptor.length === 0) break;
-    await addFaces(context, spaces, faces);
-    done += faces.length + withoutDescriptor.length;
-    await write(async (connection) => {
-      await markLookedAt(connection, withoutDescriptor);
-      await saveJob(connection, CLUSTERS, { done: Math.min(done, waiting) });
-    });
-    options.events.publish({ kind: 'job.progress', job: CLUSTERS, done: Math.min(done, waiting), total: waiting });
-    if (done > waiting) break;
+  let batch = await readNewFaces(db, BATCH);
+  let waiting = countOf(batch);
+  if (waiting === 0) return;
+  // Of a long run people want to know at once how much there is to do; a short one is over before anybody looks.
+  const isLong = waiting === BATCH;
+  if (isLong) {
+    waiting = await countNewFaces(db);
+    await context.write((connection) => saveJob(connection, CLUSTERS, { done: 0, total: waiting, run: 'started' }));
   }
-  await write((connection) => saveJob(connection, CLUSTERS, { done: waiting, run: 'finished' }));
-  log.info({ faces: done, ms: Math.round(performance.now() - startedAt) }, 'unknown faces clustered');
+  for (let done = 0, isLast = false; !isLast; ) {
+    const { faces, withoutDescriptor } = batch;
+    done += countOf(batch);
+    isLast = countOf(batch) < BATCH || done > waiting;
+    const progress = { done: isLast ? waiting : Math.min(done, waiting), total: waiting };
+    await growBy(context, spaces, faces);
+    await save(context, spaces, {
+      async note(connection) {
+        await markLookedAt(connection, withoutDescriptor);
+        if (!isLong) await saveJob(connection, CLUSTERS, { run: 'started' });
+        await saveJob(connection, CLUSTERS, { ...progress, ...(isLast && { run: 'finished' }) });
+      },
+    });
+    options.events.publish({ kind: 'job.progress', job: CLUSTERS, ...progress });
+    if (isLast) log.info({ faces: done, ms: Math.round(performance.now() - startedAt) }, 'unknown faces clustered');
+    else batch = await readNewFaces(db, BATCH);
+  }
 }
 
-async function addFaces(context: JobContext, spaces: Spaces, faces: readonly UnknownFace[]): Promise<void> {
+const countOf = ({ faces, withoutDescriptor }: NewFaces) => faces.length + withoutDescriptor.length;
+
+async function growBy(context: JobContext, spaces: Spaces, faces: readonly UnknownFace[]): Promise<void> {
   const turn = takeTurns(context);
   for (const face of faces) {
     // It was skipped before, has become unknown again, or is described by another model now.
@@ -181,26 +194,33 @@ async function addFaces(context: JobContext, spaces: Spaces, faces: readonly Unk
     spaces.of(face.model).add(face);
     await turn();
   }
-  await save(context, spaces);
 }
 
-async function save(context: Pick<JobContext, 'write'>, spaces: Spaces): Promise<void> {
-  for (const [model, space] of spaces.all()) await writeChanges(context, model, space);
+interface AlsoSaved {
+  /** Clusters whose size is to be counted again, by model. */
+  readonly recount?: ReadonlyMap<string, readonly number[]>;
+  /** Written in the same transaction. */
+  readonly note?: (connection: Queryable) => Promise<void>;
 }
 
-/** @param also clusters whose size is to be counted again */
-async function writeChanges(
-  { write }: Pick<JobContext, 'write'>,
-  model: string,
-  space: ClusterSpace,
-  also: readonly number[] = [],
-): Promise<void> {
-  const changes = space.takeChanges(also);
-  if (changes.faces.size + changes.touched.size === 0) return;
-  const written = await write((connection) =>
-    writeClusters(connection, { model, minSize: MIN_CLUSTER_SIZE, ...changes }),
-  );
-  for (const [from, into] of written.ids) space.renumber(from, into);
-  for (const id of written.skipped) space.remove(id);
-  for (const id of written.dissolved) space.dissolve(id);
+/** Writes what has changed in the spaces since the last time. */
+async function save({ write }: JobContext, spaces: Spaces, { recount, note }: AlsoSaved = {}): Promise<void> {
+  const changed = [...spaces.all()]
+    .map(([model, space]) => ({ model, space, changes: space.takeChanges(recount?.get(model)) }))
+    .filter(({ changes }) => changes.faces.size + changes.touched.size > 0);
+  if (changed.length === 0 && note === undefined) return;
+  const written = await write(async (connection) => {
+    const results: ClustersWritten[] = [];
+    for (const { model, changes } of changed) {
+      results.push(await writeClusters(connection, { model, minSize: MIN_CLUSTER_SIZE, ...changes }));
+    }
+    await note?.(connection);
+    return results;
+  });
+  for (const [index, { ids, skipped, dissolved }] of written.entries()) {
+    const space = changed[index]?.space;
+    for (const [from, into] of ids) space?.renumber(from, into);
+    for (const id of skipped) space?.remove(id);
+    for (const id of dissolved) space?.dissolve(id);
+  }
 }
