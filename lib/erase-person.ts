@@ -102,6 +102,8 @@ function beginErasure(db: Database, personId: number, { isUpload, actor }: Erasu
       revision,
       personId,
     ]);
+    // Copies of the gallery hold their name, and an erasure may take minutes.
+    await connection.query('UPDATE person_images SET revision = ? WHERE person_id = ?', [revision, personId]);
     await recordAudit(connection, actor, { action: 'person.erasure_begun', personId });
     return null;
   });

@@ -1,7 +1,7 @@
 import { descriptorFromBytes, type Queryable, type Row } from './database.ts';
 import { PermanentError } from './errors.ts';
 import { type FaceQuality, faceQualityFromColumn } from './face-quality.ts';
-import { updateImageSummary } from './image-summary.ts';
+import { updateImageSummaries } from './image-summary.ts';
 import type { BoundingBox } from './images.ts';
 import { boxOf } from './read-faces.ts';
 import { type StoredCandidate, storedCandidatesFrom } from './stored-candidates.ts';
@@ -54,6 +54,6 @@ export function faceNotFound(id: number): PermanentError {
 
 /** The image's answer follows from its faces at once; what the change means for its other faces, a job finds out. */
 export async function bringImageUpToDate(connection: Queryable, imageId: number): Promise<void> {
-  await updateImageSummary(connection, imageId);
+  await updateImageSummaries(connection, [imageId]);
   await connection.query('UPDATE images SET rematch = 2 WHERE id = ?', [imageId]);
 }

@@ -28,25 +28,41 @@ function rankOf({ decidedBy, distance }: SummarisedFace): number {
 }
 
 /**
- * Brings status and person of an image up to date with its faces; call it in the transaction that changed them. An image
+ * Brings status and person of images up to date with their faces; call it in the transaction that changed them. An image
  * without faces, or without an outcome, stays as it is.
  *
- * @returns whether either is different now
+ * @param imageIds at most some hundred
  */
-export async function updateImageSummary(connection: Queryable, imageId: number): Promise<boolean> {
-  const [images] = await connection.query<Row[]>('SELECT status, person FROM images WHERE id = ? FOR UPDATE', [
-    imageId,
-  ]);
-  const [image] = images;
+export async function updateImageSummaries(connection: Queryable, imageIds: readonly number[]): Promise<void> {
+  if (imageIds.length === 0) return;
+  const [images] = await connection.query<Row[]>(
+    'SELECT id, status, person FROM images WHERE id IN (?) ORDER BY id FOR UPDATE',
+    [imageIds],
+  );
   const [rows] = await connection.query<Row[]>(
-    'SELECT person_id, distance, decided_by FROM faces WHERE image_id = ? ORDER BY face_index FOR UPDATE',
-    [imageId],
+    `SELECT image_id, person_id, distance, decided_by FROM faces WHERE image_id IN (?)
+      ORDER BY image_id, face_index FOR UPDATE`,
+    [imageIds],
   );
-  if (image === undefined || rows.length === 0 || !['matched', 'unknown'].includes(image.status)) return false;
-  const { status, personId } = summariseFaces(
-    rows.map((row) => ({ personId: row.person_id, distance: row.distance, decidedBy: row.decided_by })),
-  );
-  if (status === image.status && personId === image.person) return false;
-  await connection.query('UPDATE images SET status = ?, person = ? WHERE id = ?', [status, personId, imageId]);
-  return true;
+  const faces = new Map<number, SummarisedFace[]>();
+  for (const row of rows) {
+    const face = { personId: row.person_id, distance: row.distance, decidedBy: row.decided_by };
+    faces.set(row.image_id, [...(faces.get(row.image_id) ?? []), face]);
+  }
+  // Of thousands of images that somebody is in, most say the same: a statement for each answer, not for each image.
+  const changed = new Map<string, { summary: ImageSummary; ids: number[] }>();
+  for (const { id, status, person } of images) {
+    const seen = faces.get(id);
+    if (seen === undefined || !['matched', 'unknown'].includes(status)) continue;
+    const summary = summariseFaces(seen);
+    if (summary.status === status && summary.personId === person) continue;
+    const key = `${summary.status} ${summary.personId}`;
+    const same = changed.get(key) ?? { summary, ids: [] };
+    same.ids.push(id);
+    changed.set(key, same);
+  }
+  for (const { summary, ids } of changed.values()) {
+    const { status, personId } = summary;
+    await connection.query('UPDATE images SET status = ?, person = ? WHERE id IN (?)', [status, personId, ids]);
+  }
 }

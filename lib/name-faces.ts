@@ -3,7 +3,7 @@ import { changeOnce } from './change-once.ts';
 import { type Database, descriptorFromBytes, type Queryable, type Row } from './database.ts';
 import { type FaceQuality, faceQualityFromColumn, isMisleading, rankQuality } from './face-quality.ts';
 import { bumpRevision } from './gallery.ts';
-import { updateImageSummary } from './image-summary.ts';
+import { updateImageSummaries } from './image-summary.ts';
 import type { BoundingBox } from './images.ts';
 import { chunksOf } from './outbox.ts';
 import { findOrMakePerson, type Person } from './people.ts';
@@ -59,8 +59,8 @@ export async function writeNames(
   const references = await enrolBest(connection, faces, personId, revision);
   for (const some of chunksOf(faces)) await nameSome(connection, some, personId, revision);
   const imageIds = [...new Set(faces.map((face) => face.imageId))].sort((a, b) => a - b);
-  for (const imageId of imageIds) await updateImageSummary(connection, imageId);
   for (const some of chunksOf(imageIds)) {
+    await updateImageSummaries(connection, some);
     await connection.query('UPDATE images SET rematch = 2 WHERE id IN (?)', [some]);
   }
   const details = { ...record.details, faces: faces.length, enrolled: references };

@@ -1,6 +1,6 @@
 import type { Queryable, Row } from './database.ts';
 import { eraseFaceVersions } from './descriptor-versions.ts';
-import { updateImageSummary } from './image-summary.ts';
+import { updateImageSummaries } from './image-summary.ts';
 
 export interface ScrubbedFaces {
   readonly faceIds: readonly number[];
@@ -40,7 +40,7 @@ export async function scrubFaces(
   await eraseFaceVersions(connection, ids);
   await connection.query(`UPDATE faces SET ${FORGOTTEN} WHERE id IN (?)`, [ids]);
   const imageIds = [...new Set(rows.map((row) => row.image_id as number))];
-  for (const imageId of imageIds) await updateImageSummary(connection, imageId);
+  await updateImageSummaries(connection, imageIds);
   await connection.query('UPDATE images SET rematch = 2 WHERE id IN (?)', [imageIds]);
   return {
     faceIds: rows.map((row) => row.id),

@@ -44,7 +44,7 @@ export interface GallerySearch {
   load(load: () => Promise<void>): Promise<void>;
   /** Takes the place of everything that was known before. */
   replace(entries: readonly GalleryEntry[], revision: number): void;
-  /** Resolves when the index holds what it should, and nothing that was removed. */
+  /** Resolves when the index holds what it should, and nothing that was removed; not while `load` runs. */
   settled(): Promise<void>;
   /** What has been removed is not in it only once `settled` has resolved and nothing was applied since. */
   readonly index: GalleryIndex;
@@ -68,7 +68,7 @@ export function createGallerySearch(restored?: RestoredGallery): GallerySearch {
   let nextKey = 1;
   let revision = restored?.revision ?? 0;
   let forgotten = 0;
-  let loading = 0;
+  const loads = new Set<Promise<void>>();
   let work: Promise<void> | null = null;
   let failure: unknown;
 
@@ -157,7 +157,7 @@ export function createGallerySearch(restored?: RestoredGallery): GallerySearch {
   }
 
   function startWork(): void {
-    if (work !== null || loading > 0 || !mustWork()) return;
+    if (work !== null || loads.size > 0 || !mustWork()) return;
     // Deferred, so that `work` is set when catchUp looks at it.
     work = nextTurn()
       .then(catchUp)
@@ -166,6 +166,8 @@ export function createGallerySearch(restored?: RestoredGallery): GallerySearch {
       })
       .finally(() => {
         work = null;
+        // What was applied after it had looked for the last time would wait for the next change otherwise.
+        if (failure === undefined) startWork();
       });
   }
 
@@ -209,11 +211,12 @@ export function createGallerySearch(restored?: RestoredGallery): GallerySearch {
     apply,
 
     async load(load) {
-      loading++;
+      const loading = load();
+      loads.add(loading);
       try {
-        await load();
+        await loading;
       } finally {
-        loading--;
+        loads.delete(loading);
         startWork();
       }
     },
@@ -225,7 +228,8 @@ export function createGallerySearch(restored?: RestoredGallery): GallerySearch {
     },
 
     async settled() {
-      while (work !== null) await work;
+      // While something is loaded the index stands still: who only waited for its work would ask for ever, in one turn.
+      while (work !== null || loads.size > 0) await (work ?? Promise.allSettled(loads));
       if (failure !== undefined) throw new Error('The index of the gallery broke.', { cause: failure });
     },
   };

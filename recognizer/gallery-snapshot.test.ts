@@ -88,6 +88,32 @@ test('a snapshot from which somebody is removed while it is written is given up'
   expect(await readdir(folder)).toEqual([]);
 });
 
+test('while the gallery is read again it waits, and lets the reading go on', async () => {
+  await writeSnapshot(folder, large, 'm1');
+  const search = await restore();
+  if (!search) throw new Error('nothing was restored');
+  let endReading = () => {};
+  const reading = search.load(async () => {
+    search.apply({ changed: [], removedIds: [2000, 2001, 2002, 2003] }, 42);
+    await new Promise<void>((resolve) => {
+      endReading = resolve;
+    });
+  });
+  expect(search.index.vacant).toBeGreaterThan(0);
+  let settled = false;
+  const settling = search.settled().then(() => {
+    settled = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  // It would be asked again and again in one turn, in which nothing is ever read.
+  expect(settled).toBe(false);
+  const writing = writeSnapshot(folder, search, 'm1');
+  endReading();
+  await Promise.all([reading, settling]);
+  expect(await writing).toMatchObject({ revision: 42 });
+  expect(search.index.vacant).toBe(0);
+});
+
 test('the index file does not hold what was removed either', async () => {
   await writeSnapshot(folder, large, 'm1');
   const restored = await restore();

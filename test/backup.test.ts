@@ -365,6 +365,21 @@ describe('when nothing runs', () => {
     await expect(writeBackup({ ...options, folder: join(folder, 'file', 'backup') })).rejects.toThrow(
       'The backup cannot be written',
     );
+    // Before uploads are copied, and before a backup is checked: both may take hours.
+    const steps: string[] = [];
+    const progress: Progress = {
+      say: () => {},
+      step(title, work) {
+        steps.push(title);
+        return work(() => {});
+      },
+    };
+    const away = { ...options, progress, database: { ...options.database, url: 'mysql://nobody:x@127.0.0.1:1/none' } };
+    await expect(writeBackup({ ...away, folder: join(folder, 'away') })).rejects.toThrow('ECONNREFUSED');
+    const restoring = { folder: quiet, replace: false, onBegin: async () => {} };
+    await expect(restoreBackup({ ...away, ...restoring })).rejects.toThrow('ECONNREFUSED');
+    await expect(restoreBackup({ ...options, ...restoring, progress })).rejects.toThrow(/There is data|Faceflow runs/);
+    expect(steps).toEqual([]);
   });
 
   test('uploads that are not where IMAGE_ROOTS says are no backup; without them it is one', async () => {

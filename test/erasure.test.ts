@@ -5,7 +5,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemActor } from '../lib/audit.ts';
 import { descriptorFromBytes, type Row } from '../lib/database.ts';
 import { erasePerson } from '../lib/erase-person.ts';
+import { openStoredGallery } from '../lib/gallery.ts';
 import { openPeople } from '../lib/people.ts';
+import { MODEL } from '../recognizer/engine/face-api-models.ts';
 import { connectNats } from './connect-nats.ts';
 import { type PeopleServices, startPeopleServices } from './people-services.ts';
 import { natsUrl } from './servers.ts';
@@ -235,10 +237,17 @@ test('an erasure that dies is invisible at once, and finished by the next call; 
     'e.jpg': await readFile(join(services.photos, 'e.jpg')),
   });
   await services.finish(uploaded);
+  const gallery = openStoredGallery(services.db);
+  const before = await gallery.galleryRevision();
   const dies = { isUpload: () => true, deleteUpload: () => Promise.reject(new Error('the disk is gone')) };
   await expect(erasePerson(services.db, body.id, { actor: systemActor('test'), ...dies })).rejects.toThrow(
     'the disk is gone',
   );
+  // Marked as every change is, so that recognizers forget the name, and do not find that somebody has meddled.
+  const { changed } = await gallery.loadGalleryChanges(MODEL, before);
+  expect(changed).toEqual([
+    expect.objectContaining({ personId: body.id, personName: expect.stringMatching(/^erased /) }),
+  ]);
   expect((await call('GET', `/v1/people/${body.id}`)).status).toBe(404);
   for (const [method, path, given] of [
     ['PATCH', `/v1/people/${body.id}`, { name: 'Zoe again' }],

@@ -44,18 +44,16 @@ export async function restoreBackup(options: RestoreOptions): Promise<Manifest> 
   const { progress, photos } = options;
   const manifest = await readManifest(folder);
   await refuseNewerSchema(manifest);
+  // Checking all files may take hours: what is wrong with the database is said before, and looked for again after it.
+  await (await openEmptyDatabase(options)).close();
   const uploads = photos === null || manifest.uploads === null ? [] : await listUploadsOf(folder, manifest.uploads);
   await progress.step(
     'Checking the backup',
     (report) => checkBackup(folder, manifest, uploads, { ...options, report }),
     () => `${manifest.database.tables.length + uploads.length} files of the backup are as they were written`,
   );
-  await refuseRunning(options.database);
-  const loader = await openLoader(options.database.url, { tls: options.database.tls });
+  const loader = await openEmptyDatabase(options);
   try {
-    if (!options.replace && !(await loader.isEmpty())) {
-      throw new LaunchError('There is data in the database already. To have it replaced by the backup: --replace');
-    }
     await options.onBegin();
     if (photos !== null && uploads.length > 0) {
       await restoreUploads(folder, photos, uploads, options).catch((error: unknown) => {
@@ -63,7 +61,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<Manifest> 
       });
     }
     await restoreDatabase(folder, manifest, loader, options).catch((error: unknown) => {
-      const reason = options.signal.aborted ? 'Stopped' : messageOf(error);
+      const reason = options.signal.aborted ? 'Stopped' : describeFailure(error);
       const message = `${reason}. Nothing can be started on this database until the restore has been run again.`;
       throw new LaunchError(message, { cause: error });
     });
@@ -71,6 +69,14 @@ export async function restoreBackup(options: RestoreOptions): Promise<Manifest> 
     await loader.close();
   }
   return manifest;
+}
+
+/** Full to whoever writes rows: there is no room for them (1114), or for temporary files (1021). */
+const DISK_FULL = new Set([1114, 1021]);
+
+function describeFailure(error: unknown): string {
+  const full = DISK_FULL.has((error as { errno?: number }).errno ?? 0);
+  return full ? `The disk of the database is full (${messageOf(error)})` : messageOf(error);
 }
 
 async function refuseNewerSchema({ database: { migrations } }: Manifest): Promise<void> {
@@ -119,6 +125,19 @@ function damaged(file: string): LaunchError {
   return new LaunchError(
     `The backup is damaged: ${file} is missing, or is not as it was written. Nothing was changed.`,
   );
+}
+
+/** A database that nobody works with, and whose data, if there is any, may go. */
+async function openEmptyDatabase({ database, replace }: RestoreOptions): Promise<RowLoader> {
+  await refuseRunning(database);
+  const loader = await openLoader(database.url, { tls: database.tls });
+  try {
+    if (replace || (await loader.isEmpty())) return loader;
+    throw new LaunchError('There is data in the database already. To have it replaced by the backup: --replace');
+  } catch (error) {
+    await loader.close();
+    throw error;
+  }
 }
 
 /** Whoever works meanwhile would write into tables that come and go, and believe afterwards what was read before. */

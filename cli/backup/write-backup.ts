@@ -63,7 +63,8 @@ async function makeFolder(unfinished: string): Promise<void> {
 }
 
 async function fill(folder: string, options: BackupOptions): Promise<Manifest> {
-  const { progress, signal, photos } = options;
+  const { progress, signal, photos, database: place } = options;
+  if (photos !== null) await refuseUnusableDatabase(place);
   // First, and without a snapshot being open: it may take hours, and what is deleted meanwhile is there all the same.
   const copied = new Map<string, CheckedFile>();
   const copy = async (path: string, report: (text: string) => void) => {
@@ -139,6 +140,12 @@ async function readDatabase(
 /** Text as it is, bytes as base64: the table's columns say which is which. */
 function formatRow(row: StoredRow): string {
   return JSON.stringify(row.map((value) => (Buffer.isBuffer(value) ? value.toString('base64') : value)));
+}
+
+/** Before hours of copying, not after them. */
+async function refuseUnusableDatabase({ url, tls }: DatabasePlace): Promise<void> {
+  const snapshot = await openSnapshot(url, { tls });
+  await refuseUnknownSchema(snapshot).finally(() => snapshot.close());
 }
 
 /** What a newer version added would be left out, silently. */

@@ -43,10 +43,19 @@ async function send(method: string, path: string, body?: unknown): Promise<Respo
   const headers: Record<string, string> = key ? { authorization: `Bearer ${key}` } : {};
   const given = body === undefined ? {} : { body: body instanceof FormData ? body : JSON.stringify(body) };
   const response = await fetch(`${url}${path}`, { method, headers, ...given }).catch((error: unknown) => {
-    throw new LaunchError(`Nobody answers at ${url} (FACEFLOW_URL): ${messageOf((error as Error).cause ?? error)}`);
+    throw new LaunchError(explainSilence(url, error));
   });
   if (!response.ok) throw await toApiError(response, path);
   return response;
+}
+
+/** Why there is no answer, of what `fetch` has thrown: it waits for five minutes, and an erasure may take longer. */
+export function explainSilence(url: string, error: unknown): string {
+  const cause = (error as Error).cause ?? error;
+  if ((cause as { code?: unknown }).code === 'UND_ERR_HEADERS_TIMEOUT') {
+    return `${url} has been working on it for five minutes, and goes on: ask again for its answer.`;
+  }
+  return `Nobody answers at ${url} (FACEFLOW_URL): ${messageOf(cause)}`;
 }
 
 async function toApiError(response: Response, path: string): Promise<ApiError> {
