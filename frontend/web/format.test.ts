@@ -55,6 +55,8 @@ test.each([
 test.each([
   ['a.jpg', '', 'a.jpg'],
   ['/known/ada/a b.jpg', '/known/ada/', 'a b.jpg'],
+  [`uploads/ab/${'ab'.repeat(32)}/Oma.jpg`, 'uploads/', 'Oma.jpg'],
+  [`/x/uploads/ab/${'ab'.repeat(32)}/a.jpg`, `/x/uploads/ab/${'ab'.repeat(32)}/`, 'a.jpg'],
 ])('splitPath(%s)', (path, folder, file) => {
   expect(splitPath(path)).toEqual({ folder, file });
 });

@@ -73,11 +73,14 @@ export function formatCount(count: number): string {
   return formats.wholeNumber.format(count);
 }
 
-/** `a/b/c.jpg` as `a/b/` and `c.jpg` */
+/** `a/b/c.jpg` as `a/b/` and `c.jpg`; an upload that has a name of its own lies in `uploads/` */
 export function splitPath(path: string): { folder: string; file: string } {
   const slash = path.replace(/\/+$/, '').lastIndexOf('/');
-  return { folder: path.slice(0, slash + 1), file: path.slice(slash + 1) };
+  return { folder: path.slice(0, slash + 1).replace(uploadFolder, '$1'), file: path.slice(slash + 1) };
 }
+
+/** Of one upload: nobody looks for the digest of its content, and beside it there is nothing. */
+const uploadFolder = /^(uploads\/)([0-9a-f]{2})\/\2[0-9a-f]{62}\/$/;
 
 /** The people in a photo, each once, the best match first, and how many faces belong to none of them. */
 export function summariseFaces(image: Image): { people: readonly string[]; unknownFaces: number } {
