@@ -82,6 +82,14 @@ export function splitPath(path: string): { folder: string; file: string } {
 /** Of one upload: nobody looks for the digest of its content, and beside it there is nothing. */
 const uploadFolder = /^(uploads\/)([0-9a-f]{2})\/\2[0-9a-f]{62}\/$/;
 
+/** A long text without its middle: of a folder and of a file's name the end says more than the start. At most so many characters. */
+export function shorten(text: string, most: number): string {
+  const characters = [...text];
+  if (characters.length <= most) return text;
+  const start = Math.floor((most - 1) / 3);
+  return `${characters.slice(0, start).join('')}…${characters.slice(start + 1 - most).join('')}`;
+}
+
 /** The people in a photo, each once, the best match first, and how many faces belong to none of them. */
 export function summariseFaces(image: Image): { people: readonly string[]; unknownFaces: number } {
   const matched = image.faces
