@@ -35,3 +35,16 @@ test('every word of a path is found by each of its starts, and by nothing else',
   }
   for (const typed of ['hoto', 'ino', '024']) expect(startsWordOf(typed)(folded), typed).toBe(false);
 });
+
+test('what is written without spaces is found by what stands in the midst of it', () => {
+  const path = '/照片/2024年春节/北京party（全家）.jpg';
+  const folded = foldText(path);
+  for (const typed of ['照片', '片', '2024', '2024年春', '年', '春节', '节', '京', '京party', 'party', '全家', '家']) {
+    const [word = ''] = parseSearch(typed);
+    expect(startsWordOf(word)(folded), typed).toBe(true);
+    expect(prefixesOf(path).has(lookUpPrefix(word)), typed).toBe(true);
+  }
+  for (const typed of ['024', 'arty', '家全', '节北']) expect(startsWordOf(typed)(folded), typed).toBe(false);
+  expect(startsWordOf('a照')('xa照')).toBe(false);
+  expect(startsWordOf('\u{20BB7}')(foldText('a\u{20BB7}'))).toBe(true);
+});

@@ -5,6 +5,12 @@
 const PREFIX_LENGTHS = [1, 2, 3, 4, 6, 8];
 const ASCII = /^[\0-\x7f]*$/;
 
+/** Written without spaces between words: each of their characters may start one, and what follows them may as well. */
+const SPACELESS = ['Han', 'Hiragana', 'Katakana', 'Thai', 'Lao', 'Khmer', 'Myanmar']
+  .map((script) => `\\p{Script=${script}}`)
+  .join('');
+const STARTS_SPACELESS = new RegExp(`^[${SPACELESS}]`, 'u');
+
 /** Text without case, accents and compatibility forms (full-width letters, ligatures), as search compares it. */
 export function foldText(text: string): string {
   if (ASCII.test(text)) return text.toLowerCase();
@@ -27,11 +33,19 @@ export function prefixesOf(path: string): Set<string> {
   const prefixes = new Set<string>();
   for (const word of splitWords(path)) {
     const characters = [...word];
-    for (const length of PREFIX_LENGTHS) {
-      if (length <= characters.length) prefixes.add(characters.slice(0, length).join(''));
+    for (const start of ASCII.test(word) ? [0] : startsWithin(characters)) {
+      for (const length of PREFIX_LENGTHS) {
+        if (start + length <= characters.length) prefixes.add(characters.slice(start, start + length).join(''));
+      }
     }
   }
   return prefixes;
+}
+
+/** Where words start in what stands together: `2024年春节` is found by `2024`, `年`, `春节` and `节`. */
+function startsWithin(characters: readonly string[]): number[] {
+  const spaceless = characters.map((character) => STARTS_SPACELESS.test(character));
+  return [...characters.keys()].filter((at) => at === 0 || spaceless[at] || spaceless[at - 1]);
 }
 
 /** What a typed word is looked up by. */
@@ -44,6 +58,6 @@ export function lookUpPrefix(word: string): string {
 /** Whether a word of a folded text starts with `word`. */
 export function startsWordOf(word: string): (folded: string) => boolean {
   // Letters and digits only: nothing in it means anything to a regular expression.
-  const pattern = new RegExp(`(?<![\\p{L}\\p{N}])${word}`, 'u');
+  const pattern = new RegExp(STARTS_SPACELESS.test(word) ? word : `(?<!(?![${SPACELESS}])[\\p{L}\\p{N}])${word}`, 'u');
   return (folded) => folded.includes(word) && pattern.test(folded);
 }

@@ -22,9 +22,14 @@ export function carriesPhotos(request: FastifyRequest): boolean {
 /**
  * Stores the photos of a form, all or none: nothing is at its place before the last byte has come.
  *
+ * @param named whether they are to be found by the names that they were sent under
  * @throws PermanentError or HttpError of `receiveUpload`, HttpError `no_photo`
  */
-export async function receivePhotos(request: FastifyRequest, store: UploadStore): Promise<ReceivedPhotos> {
+export async function receivePhotos(
+  request: FastifyRequest,
+  store: UploadStore,
+  { named = false } = {},
+): Promise<ReceivedPhotos> {
   const fields = new Map<string, string>();
   const received: ReceivedUpload[] = [];
   let failure: unknown;
@@ -35,7 +40,7 @@ export async function receivePhotos(request: FastifyRequest, store: UploadStore)
       if (part.type === 'field') fields.set(part.fieldname, String(part.value));
       else {
         if (failure === undefined) {
-          await receiveUpload(part.file, store).then(
+          await receiveUpload(part.file, named ? part.filename : undefined, store).then(
             (upload) => received.push(upload),
             (error: unknown) => {
               failure = error;
@@ -48,8 +53,9 @@ export async function receivePhotos(request: FastifyRequest, store: UploadStore)
     }
     if (failure !== undefined) throw failure;
     if (received.length === 0) throw new HttpError(400, 'no_photo', 'The form holds no file.');
-    for (const upload of received) await upload.keep();
-    return { paths: [...new Set(received.map(({ path }) => path))], fields };
+    const paths = new Set<string>();
+    for (const upload of received) paths.add(await upload.keep());
+    return { paths: [...paths], fields };
   } catch (error) {
     await Promise.all(received.map((upload) => upload.drop()));
     throw error;

@@ -1,14 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, type FileHandle, mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import sharp from 'sharp';
 import { messageOf, PermanentError } from '../lib/errors.ts';
 import { allowOnlyPhotoFormats } from '../lib/image-formats.ts';
 import { HttpError } from './errors.ts';
-
-/** Below the first root; stored paths are relative to it. */
-const UPLOADS = 'uploads';
+import { isUpload, nameUpload, UPLOADS } from './name-upload.ts';
 
 export interface UploadStore {
   /** Absolute: the first of the folders that photos may come from. */
@@ -18,10 +16,13 @@ export interface UploadStore {
 
 /** An upload that is on the disk, but not yet at its place. */
 export interface ReceivedUpload {
-  /** Relative to the root: `uploads/ab/abcd….jpg`, named by the SHA-256 of the content. */
-  readonly path: string;
-  /** Puts it there; the same content that is there already stays. */
-  keep(): Promise<void>;
+  /**
+   * Puts it there. The same content that is there already stays, under the name that it was sent under first.
+   *
+   * @returns its path relative to the root: `uploads/ab/abcd…/party.jpg`, in a folder named by the SHA-256 of the content;
+   *   `uploads/ab/abcd….jpg` where it has no name of its own
+   */
+  keep(): Promise<string>;
   drop(): Promise<void>;
 }
 
@@ -38,28 +39,28 @@ const NOT_WRITABLE = new Set(['EROFS', 'EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', '
 
 allowOnlyPhotoFormats();
 
-/** Whether a stored path is one that `receiveUpload` made. */
-export function isUpload(path: string): boolean {
-  return /^uploads\/([0-9a-f]{2})\/\1[0-9a-f]{62}\.[a-z]+$/.test(path);
-}
-
 /**
- * Streams a photo to the disk, as it comes, and finds out where it belongs: it is named by its content, whatever the
- * uploader calls it, so that the same photo is stored once, and its extension by its true format.
+ * Streams a photo to the disk, as it comes, and finds out where it belongs: its place is named by its content, so that the same
+ * photo is stored once, and its extension by its true format.
  *
+ * @param name what the uploader calls it
  * @throws PermanentError `image_too_large`, `image_empty` or `image_unreadable`
  * @throws HttpError `uploads_not_possible` or `storage_full`
  */
-export async function receiveUpload(stream: Readable, store: UploadStore): Promise<ReceivedUpload> {
+export async function receiveUpload(
+  stream: Readable,
+  name: string | undefined,
+  store: UploadStore,
+): Promise<ReceivedUpload> {
   const folder = join(store.root, UPLOADS);
   const partial = join(folder, `.${randomUUID()}.part`);
   try {
     await mkdir(folder, { recursive: true });
     const hash = await writeDown(stream, partial, store.maxBytes);
-    const path = `${UPLOADS}/${hash.slice(0, 2)}/${hash}.${await findExtension(partial)}`;
+    const extension = await findExtension(partial);
+    const place = { root: store.root, bare: `${UPLOADS}/${hash.slice(0, 2)}/${hash}`, extension };
     return {
-      path,
-      keep: () => moveTo(partial, join(store.root, path)).catch(translate),
+      keep: () => putAt(place, partial, nameUpload(name, extension)).catch(translate),
       drop: () => rm(partial, { force: true }),
     };
   } catch (error) {
@@ -68,16 +69,76 @@ export async function receiveUpload(stream: Readable, store: UploadStore): Promi
   }
 }
 
+interface Place {
+  readonly root: string;
+  /** The path of one content, relative to the root: of the folder that holds it under its name, or of itself but for the extension. */
+  readonly bare: string;
+  readonly extension: string;
+}
+
+async function putAt(place: Place, partial: string, name: string | null): Promise<string> {
+  const path = (await findHeld(place)) ?? (name === null ? `${place.bare}.${place.extension}` : null);
+  if (path === null) return putNamed(place, partial, name ?? '');
+  await moveTo(partial, join(place.root, path));
+  return path;
+}
+
+/** Where the same content is already. */
+async function findHeld({ root, bare, extension }: Place): Promise<string | undefined> {
+  const nameless = `${bare}.${extension}`;
+  const isThere = await access(join(root, nameless)).then(() => true, whenMissing(false));
+  if (isThere) return nameless;
+  const names = await readdir(join(root, bare)).catch(whenMissing<string[]>([]));
+  return names
+    .sort()
+    .map((name) => `${bare}/${name}`)
+    .find(isUpload);
+}
+
+function whenMissing<Value>(value: Value): (error: unknown) => Value {
+  return (error) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return value;
+    throw error;
+  };
+}
+
+/** With its folder, in one step: of several that send the same photo under different names at once, one is first. */
+async function putNamed(place: Place, partial: string, name: string): Promise<string> {
+  const staged = `${partial}.d`;
+  await mkdir(staged);
+  await moveTo(partial, join(staged, name));
+  try {
+    await moveTo(staged, join(place.root, place.bare));
+    return `${place.bare}/${name}`;
+  } catch (error) {
+    const held = await findHeld(place);
+    if (held === undefined) throw error;
+    return held;
+  } finally {
+    await rm(staged, { recursive: true, force: true });
+  }
+}
+
 /** Removes a stored upload. @returns false when it was not there */
 export async function deleteUpload(path: string, store: Pick<UploadStore, 'root'>): Promise<boolean> {
   if (!isUpload(path)) throw new Error(`${path} is no upload.`);
   try {
     await rm(join(store.root, path));
+    await removeFolder(store.root, path);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
     throw translated(error);
   }
+}
+
+/** The folder that held an upload under its name. */
+async function removeFolder(root: string, path: string): Promise<void> {
+  const folder = dirname(path);
+  // `uploads/ab` is that of many.
+  if (folder.split('/').length !== 3) return;
+  // Somebody sends the same photo again just now.
+  await rmdir(join(root, folder)).catch(() => undefined);
 }
 
 /** @returns the SHA-256 of the content, hex */

@@ -44,9 +44,10 @@ describe('faceflow add', () => {
   test('photos that the server can read by their path, and others, which are sent; the table says who is in them', async () => {
     const added = await faceflow('add', join(services.photos, 'sample4.jpg'), album);
     expect(added.stdout).toMatch(/sample4\.jpg +matched +\d+ +.*Ada \d\.\d\d/);
-    expect(added.stdout).toMatch(/uploads\/\S+\.jpg +unknown +\d+ +\d+ unknown/);
+    expect(added.stdout).toMatch(/2024\/three\.jpg +unknown +\d+ +\d+ unknown/);
     expect(added.stdout).toMatch(/broken\.jpg +image_unreadable/);
     expect(added.stdout).toContain('2 submitted, 1 matched, 1 unknown');
+    expect(added.stdout).toContain('1 file was left out, by its name no photo: 1 .txt');
     expect(added.stdout).not.toContain('gone.jpg');
     expect(added).toMatchObject({ code: 1, stderr: expect.stringContaining('Looking at them') });
   });
@@ -164,6 +165,21 @@ test('faceflow watch: each photo as soon as it is written to its end', async () 
   await copyFile(samplePhoto(2), join(album, 'new.jpg'));
   await waitFor('the new one', () => stdout.includes('new.jpg: image'));
   await waitFor('the one that is none', () => stdout.includes('broken.jpg: image_unreadable'));
+  child.kill('SIGINT');
+  await child.ended;
+});
+
+test('faceflow watch: a photo that is written further after it was submitted is looked at again', async () => {
+  const folder = join(services.photos, 'slow');
+  const photo = join(folder, 'half.jpg');
+  await mkdir(folder);
+  const content = await readFile(samplePhoto(2));
+  await writeFile(photo, content.subarray(0, 4_096));
+  const child = start(['watch', folder, '--every', '0.2']);
+  const statusOf = async () => (await faceflowJson('images', 'half')).answer.images[0]?.status;
+  await waitFor('it to be unreadable', async () => (await statusOf()) === 'unreadable');
+  await writeFile(photo, content);
+  await waitFor('its faces', async () => (await statusOf()) === 'unknown');
   child.kill('SIGINT');
   await child.ended;
 });

@@ -170,6 +170,14 @@ describe('enrolment', () => {
     expect(posted).toMatchObject({ status: 202, body: { images: [{ path: reference.path, status: 'pending' }] } });
     const twice = await services.upload('/v1/images', { 'any.jpg': photo });
     expect(twice.body.images[0].id).toBe(posted.body.images[0].id);
+    const named = await services.upload('/v1/images', {
+      '照片 Ümläut.jpeg': await readFile(join(services.photos, 'd.jpg')),
+    });
+    expect(named.body.images[0].path).toMatch(/^uploads\/[0-9a-f]{2}\/[0-9a-f]{64}\/照片 Ümläut\.jpg$/);
+    const found = await call('GET', `/v1/images?${new URLSearchParams({ q: 'ümläut 照片' })}`);
+    expect(found.body.images).toMatchObject([{ id: named.body.images[0].id }]);
+    expect((await call('DELETE', `/v1/images/${named.body.images[0].id}`)).status).toBe(204);
+    await expect(readFile(join(services.photos, named.body.images[0].path))).rejects.toThrow('ENOENT');
     expect(await call('POST', '/v1/images', { paths: [{ path: 'd.jpg' }, { path: '../x' }] })).toMatchObject({
       status: 202,
       body: { images: [{ path: 'd.jpg' }, { error: { code: 'path_outside_roots' } }] },

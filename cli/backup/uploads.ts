@@ -1,6 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isUpload } from '../../receiver/store-upload.ts';
+import { isUpload } from '../../receiver/name-upload.ts';
 import type { TableShape } from '../../sql/known-tables.ts';
 import type { StoredRow } from '../../sql/read-snapshot.ts';
 import { type CheckedFile, copyChecked } from './checked-files.ts';
@@ -28,13 +28,13 @@ export function collectNamedUploads(): NamedUploads {
         name === 'person_images' ? (/^photo\/([0-9a-f]{64})#/.exec(String(value('image_name'))) ?? []) : [];
       if (hash !== undefined) hashes.add(hash);
     },
-    has: (path) => paths.has(path) || hashes.has(hashOf(path)),
+    has: (path) => paths.has(path) || hashes.has(hashOf(path) ?? ''),
   };
 }
 
 /** What an upload is named by: the SHA-256 of its content. */
-export function hashOf(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1, path.lastIndexOf('.'));
+function hashOf(path: string): string | undefined {
+  return /[0-9a-f]{64}/.exec(path)?.[0];
 }
 
 /** The uploads below a folder of photos, as rows name them; none where there is no such folder. */
@@ -43,6 +43,9 @@ export async function* listUploads(root: string): AsyncGenerator<string> {
     for (const name of await listFolder(join(root, 'uploads', folder))) {
       const path = `uploads/${folder}/${name}`;
       if (isUpload(path)) yield path;
+      else
+        for (const inside of await listFolder(join(root, path)))
+          if (isUpload(`${path}/${inside}`)) yield `${path}/${inside}`;
     }
   }
 }

@@ -4,7 +4,7 @@ import { formatRate } from '../format-rate.ts';
 import { LaunchError } from '../launch-error.ts';
 import { createProgress } from '../progress.ts';
 import type { SeenImage } from './answers.ts';
-import { findPhotos } from './find-photos.ts';
+import { describeLeftOut, type FoundPhotos, findPhotos } from './find-photos.ts';
 import { formatColumns, formatImages, print } from './print.ts';
 import { isLocal, type Submitted, submitPhotos } from './submit-photos.ts';
 import { waitForImages } from './wait-for-images.ts';
@@ -22,24 +22,52 @@ const LISTED = 500;
 /** `faceflow add`. @returns the exit code: 1 when a photo was refused, could not be read or failed */
 export async function add(given: readonly string[], options: AddOptions): Promise<number> {
   const steps = openSteps();
-  const sources = await findSources(given);
-  if (sources.length === 0) throw new LaunchError(`There is no photo in ${given.join(', ')}.`);
-  const submitted = await submit(sources, options, steps);
+  const { sources, found } = await findSources(given);
+  const leftOut = countLeftOut(found);
+  const unreadable = found.flatMap((one) => one.unreadable).map(toRefused);
+  if (sources.length === 0 && unreadable.length === 0) {
+    throw new LaunchError([`There is no photo in ${given.join(', ')}.`, describeLeftOut(leftOut)].join(' ').trim());
+  }
+  const submitted = [...(await submit(sources, options, steps)), ...unreadable];
   const refused = submitted.filter(({ error }) => error !== undefined);
   const ids = submitted.flatMap(({ id }) => id ?? []);
   const images = options.wait && ids.length > 0 ? await wait(ids, steps) : [];
-  print(options.json, { submitted, images }, describe(submitted, images));
+  const text = [describe(submitted, images), describeLeftOut(leftOut)].filter((part) => part !== '').join('\n');
+  print(options.json, { submitted, images, leftOut: Object.fromEntries(leftOut) }, text);
   return refused.length > 0 || images.some(isTrouble) ? 1 : 0;
 }
 
-async function findSources(given: readonly string[]): Promise<string[]> {
-  const sources: string[] = [];
+interface Sources {
+  readonly sources: readonly string[];
+  /** In each of the folders that were given. */
+  readonly found: readonly FoundPhotos[];
+}
+
+async function findSources(given: readonly string[]): Promise<Sources> {
+  const sources: (readonly string[])[] = [];
+  const found: FoundPhotos[] = [];
   for (const one of given) {
-    if (one === '-') sources.push(...(await readLines()));
-    else if (isLocal(one)) sources.push(...(await findPhotos(resolve(one))));
-    else sources.push(one);
+    if (one === '-') sources.push(await readLines());
+    else if (!isLocal(one)) sources.push([one]);
+    else {
+      const here = await findPhotos(resolve(one));
+      sources.push(here.photos);
+      found.push(here);
+    }
   }
-  return sources;
+  return { sources: sources.flat(), found };
+}
+
+function countLeftOut(found: readonly FoundPhotos[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { leftOut } of found) {
+    for (const [kind, count] of leftOut) counts.set(kind, (counts.get(kind) ?? 0) + count);
+  }
+  return counts;
+}
+
+function toRefused({ folder, message }: FoundPhotos['unreadable'][number]): Submitted {
+  return { source: folder, error: { code: 'folder_unreadable', message } };
 }
 
 /** Paths as the server knows them, one a line. */
@@ -103,7 +131,10 @@ const isTrouble = ({ status }: SeenImage) => status === 'failed' || status === '
 
 function describe(submitted: readonly Submitted[], images: readonly SeenImage[]): string {
   const refused = submitted.flatMap(({ source, error }) => (error ? [[source, error.code, error.message]] : []));
-  const listed = images.length <= LISTED ? images : images.filter(isTrouble);
+  const sources = new Map(submitted.map(({ id, source }) => [id, source]));
+  // What was sent has a path that says nothing to whoever has sent it.
+  const named = images.map((image) => ({ ...image, path: sources.get(image.id) ?? image.path }));
+  const listed = named.length <= LISTED ? named : named.filter(isTrouble);
   const counts = new Map<string, number>();
   for (const { status } of images) counts.set(status, (counts.get(status) ?? 0) + 1);
   return [

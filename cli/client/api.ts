@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../lib/errors.ts';
 import { LaunchError } from '../launch-error.ts';
 
@@ -30,6 +31,36 @@ export async function ask<Answer>(method: string, path: string, body?: unknown):
   const response = await send(method, path, body);
   const text = await response.text();
   return (text === '' ? undefined : JSON.parse(text)) as Answer;
+}
+
+/** While a server is started again, or has had enough requests for this minute. */
+const PATIENCE_MS = 90_000;
+const ASK_AGAIN_MS = 1_000;
+
+let hasAnswered = false;
+
+/**
+ * The same, for long work that a short outage must not end: what may pass by itself is asked again for a while, once the
+ * server has answered at all. Only for what is harmless when it is done twice.
+ */
+export async function askPatiently<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
+  const giveUpAt = Date.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      const answer = await ask<Answer>(method, path, body);
+      hasAnswered = true;
+      return answer;
+    } catch (error) {
+      if (!hasAnswered || !mayPass(error) || Date.now() > giveUpAt) throw error;
+      await sleep(ASK_AGAIN_MS);
+    }
+  }
+}
+
+/** Nobody answers now, or somebody who cannot now. */
+function mayPass(error: unknown): boolean {
+  if (!(error instanceof ApiError)) return error instanceof LaunchError;
+  return error.status === 429 || [500, 502, 503, 504].includes(error.status);
 }
 
 /** The same, for answers that are no JSON. */

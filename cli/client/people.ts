@@ -104,7 +104,10 @@ export function addPeopleCommands(program: Command, exitWith: (code: number) => 
 }
 
 async function addPhotos(name: string, paths: readonly string[], force: boolean) {
-  const files = (await Promise.all(paths.map(findPhotos))).flat();
+  const found = await Promise.all(paths.map(findPhotos));
+  const files = found.flatMap(({ photos }) => photos);
+  const [unreadable] = found.flatMap((one) => one.unreadable);
+  if (unreadable !== undefined) throw new LaunchError(unreadable.message);
   if (files.length === 0) throw new LaunchError(`There is no photo in ${paths.join(', ')}.`);
   const existing = (await listPeople(name)).find((person) => person.name === name);
   const person = existing ?? (await ask<Person>('POST', '/v1/people', { name }));

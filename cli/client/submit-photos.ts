@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { SeenImage } from './answers.ts';
-import { ApiError, ask } from './api.ts';
+import { ApiError, askPatiently } from './api.ts';
 
 /** Paths in one request. */
 const PATHS_AT_ONCE = 500;
@@ -54,7 +54,7 @@ export const isLocal = (source: string) => !/^[a-z][a-z0-9+.-]+:\/\//i.test(sour
 type Answer = { images: ({ id: number } | { error: { code: string; message: string } })[] };
 
 async function submitPaths(paths: readonly string[]): Promise<Submitted[]> {
-  const { images } = await ask<Answer>('POST', '/v1/images', { paths: paths.map((path) => ({ path })) });
+  const { images } = await askPatiently<Answer>('POST', '/v1/images', { paths: paths.map((path) => ({ path })) });
   return images.map((image, index) => ({ source: paths[index] ?? '', ...image }));
 }
 
@@ -65,7 +65,7 @@ async function upload(file: string): Promise<Submitted> {
     if (known !== undefined) return { source: file, id: known };
     const form = new FormData();
     form.set('photo', new Blob([new Uint8Array(content)]), basename(file));
-    const { images } = await ask<Answer>('POST', '/v1/images', form);
+    const { images } = await askPatiently<Answer>('POST', '/v1/images', form);
     return { source: file, ...images[0] };
   } catch (error) {
     if (error instanceof ApiError && error.status < 500) return { source: file, error };
@@ -77,7 +77,7 @@ async function upload(file: string): Promise<Submitted> {
 
 /** Uploads are named by their content: what was sent before, by a command that was cut off, need not be sent again. */
 async function findUploaded(sha256: string): Promise<number | undefined> {
-  const { images } = await ask<{ images: SeenImage[] }>(
+  const { images } = await askPatiently<{ images: SeenImage[] }>(
     'GET',
     `/v1/images?${new URLSearchParams({ q: sha256, limit: '10' })}`,
   );

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SeenImage } from './answers.ts';
-import { ApiError, ask } from './api.ts';
+import { ApiError, askPatiently } from './api.ts';
 
 const ASK_EVERY_MS = 300;
 /** They are looked at in the order of their submission, about: the others need not be asked for yet. */
@@ -24,7 +24,7 @@ export async function waitForImages(ids: readonly number[], onDone: (count: numb
 
 async function findImage(id: number): Promise<SeenImage | null> {
   try {
-    return await ask<SeenImage>('GET', `/v1/images/${id}`);
+    return await askPatiently<SeenImage>('GET', `/v1/images/${id}`);
   } catch (error) {
     if (error instanceof ApiError && error.status === 404) return null;
     throw error;

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../../lib/errors.ts';
 import { LaunchError } from '../launch-error.ts';
+import { ask } from './api.ts';
 import { findPhotos } from './find-photos.ts';
 import { print } from './print.ts';
 import { submitPhotos } from './submit-photos.ts';
@@ -33,23 +34,45 @@ export async function watch(folder: string, { every, json }: WatchOptions): Prom
   }
 }
 
+/** Photos after whose submission it is said what became of them. */
+const AT_ONCE = 500;
+
 function createSubmitter(folder: string, json: boolean | undefined): () => Promise<void> {
   const seen = new Map<string, string>();
   const submitted = new Map<string, string>();
-  return async () => {
-    const complete: string[] = [];
-    for (const photo of await findPhotos(folder)) {
-      const state = await stateOf(photo);
-      if (state === null || submitted.get(photo) === state) continue;
-      if (seen.get(photo) === state) complete.push(photo);
-      seen.set(photo, state);
-    }
-    for (const done of await submitPhotos(complete, { upload: 'where needed', onDone: () => {} })) {
+  let told = '';
+  const submit = async (photos: readonly string[]) => {
+    const results = await submitPhotos(photos, { upload: 'where needed', onDone: () => {} });
+    const changed = results.flatMap(({ source, id }) => (submitted.has(source) && id !== undefined ? [id] : []));
+    if (changed.length > 0) await lookAgain(changed);
+    for (const done of results) {
       const { source, id, error } = done;
       submitted.set(source, seen.get(source) ?? '');
       print(json, done, `${source}: ${error ? `${error.code}: ${error.message}` : `image ${id}`}`);
     }
   };
+  return async () => {
+    const complete: string[] = [];
+    const { photos, unreadable } = await findPhotos(folder);
+    const trouble = unreadable.map(({ message }) => `${message}\n`).join('');
+    if (trouble !== told) process.stderr.write(trouble);
+    told = trouble;
+    for (const photo of photos) {
+      const state = await stateOf(photo);
+      if (state === null || submitted.get(photo) === state) continue;
+      if (seen.get(photo) === state) complete.push(photo);
+      seen.set(photo, state);
+    }
+    for (let start = 0; start < complete.length; start += AT_ONCE) await submit(complete.slice(start, start + AT_ONCE));
+  };
+}
+
+/**
+ * What was written further after it was submitted (a slow copy that stood still for a while) is the same image: unless it
+ * could be read as it was, it is looked at again.
+ */
+async function lookAgain(ids: readonly number[]): Promise<void> {
+  await ask('POST', '/v1/images/retry', { ids });
 }
 
 /** Null: it is gone already. */

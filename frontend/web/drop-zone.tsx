@@ -1,5 +1,7 @@
 import { type ReactNode, useRef, useState } from 'react';
+import { tell } from './notices.tsx';
 import { readDroppedFiles } from './read-dropped-files.ts';
+import { t } from './texts.ts';
 
 interface Props {
   readonly title: string;
@@ -31,7 +33,10 @@ export function DropZone({ title, hint, choose, chooseFolder, isLarge, isSingle,
       onDrop={(event) => {
         event.preventDefault();
         setOver(false);
-        void readDroppedFiles(event.dataTransfer).then((files) => files.length > 0 && take(files));
+        void readDroppedFiles(event.dataTransfer).then(({ files, unreadable }) => {
+          if (unreadable > 0) tell(t('upload.unreadable', { count: unreadable }), 'trouble');
+          if (files.length > 0) take(files);
+        });
       }}
     >
       <strong className="drop-title">{title}</strong>

@@ -6,6 +6,7 @@ import {
   formatDuration,
   formatRelativeTime,
   formatSimilarity,
+  shorten,
   splitPath,
   summariseFaces,
 } from './format.ts';
@@ -55,8 +56,16 @@ test.each([
 test.each([
   ['a.jpg', '', 'a.jpg'],
   ['/known/ada/a b.jpg', '/known/ada/', 'a b.jpg'],
+  [`uploads/ab/${'ab'.repeat(32)}/Oma.jpg`, 'uploads/', 'Oma.jpg'],
+  [`/x/uploads/ab/${'ab'.repeat(32)}/a.jpg`, `/x/uploads/ab/${'ab'.repeat(32)}/`, 'a.jpg'],
 ])('splitPath(%s)', (path, folder, file) => {
   expect(splitPath(path)).toEqual({ folder, file });
+});
+
+test('a long text loses its middle', () => {
+  expect(shorten('short.jpg', 9)).toBe('short.jpg');
+  expect(shorten('/photos/very/deep/down/here/', 16)).toBe('/phot…down/here/');
+  expect(shorten('🎉'.repeat(20), 4)).toBe('🎉…🎉🎉');
 });
 
 describe('who is in a photo', () => {

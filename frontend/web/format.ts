@@ -73,10 +73,21 @@ export function formatCount(count: number): string {
   return formats.wholeNumber.format(count);
 }
 
-/** `a/b/c.jpg` as `a/b/` and `c.jpg` */
+/** `a/b/c.jpg` as `a/b/` and `c.jpg`; an upload that has a name of its own lies in `uploads/` */
 export function splitPath(path: string): { folder: string; file: string } {
   const slash = path.replace(/\/+$/, '').lastIndexOf('/');
-  return { folder: path.slice(0, slash + 1), file: path.slice(slash + 1) };
+  return { folder: path.slice(0, slash + 1).replace(uploadFolder, '$1'), file: path.slice(slash + 1) };
+}
+
+/** Of one upload: nobody looks for the digest of its content, and beside it there is nothing. */
+const uploadFolder = /^(uploads\/)([0-9a-f]{2})\/\2[0-9a-f]{62}\/$/;
+
+/** A long text without its middle: of a folder and of a file's name the end says more than the start. At most so many characters. */
+export function shorten(text: string, most: number): string {
+  const characters = [...text];
+  if (characters.length <= most) return text;
+  const start = Math.floor((most - 1) / 3);
+  return `${characters.slice(0, start).join('')}…${characters.slice(start + 1 - most).join('')}`;
 }
 
 /** The people in a photo, each once, the best match first, and how many faces belong to none of them. */

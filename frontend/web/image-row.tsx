@@ -3,7 +3,7 @@
 
 import { Fragment, memo } from 'react';
 import type { Image } from './api.ts';
-import { splitPath } from './format.ts';
+import { shorten, splitPath } from './format.ts';
 import { Moment } from './moment.tsx';
 import { PhotoThumbnail } from './photo-thumbnail.tsx';
 import type { ImageSearch } from './routes.tsx';
@@ -18,13 +18,19 @@ interface Props {
   readonly rowIndex: number;
   readonly isNew: boolean;
   readonly search: ImageSearch;
+  /** Shown as a card. */
+  readonly isCard: boolean;
   readonly isSelected: boolean;
   /** null: rows cannot be chosen. */
   readonly toggle: ((id: number, upTo: boolean) => void) | null;
 }
 
-export const ImageRow = memo(function ImageRow({ image, rowIndex, isNew, search, isSelected, toggle }: Props) {
+/** Characters of a path that leave a row as high as all are. */
+const longest = { row: { folder: 100, file: 100 }, card: { folder: 28, file: 36 } };
+
+export const ImageRow = memo(function ImageRow({ image, rowIndex, isNew, search, isCard, isSelected, toggle }: Props) {
   const { folder, file } = splitPath(image.path);
+  const most = longest[isCard ? 'card' : 'row'];
   return (
     <tr
       role="row"
@@ -45,16 +51,18 @@ export const ImageRow = memo(function ImageRow({ image, rowIndex, isNew, search,
       <td role="cell" className="person-cell">
         <WhoIsThere image={image} />
       </td>
-      <th role="rowheader" scope="row" className="path-cell">
+      <th role="rowheader" scope="row" className="path-cell" title={image.path}>
         <span className="folder">
-          {folder.split(/(?<=\/)/).map((part, place) => (
-            <Fragment key={place}>
-              {part}
-              <wbr />
-            </Fragment>
-          ))}
+          {shorten(folder, most.folder)
+            .split(/(?<=\/)/)
+            .map((part, place) => (
+              <Fragment key={place}>
+                {part}
+                <wbr />
+              </Fragment>
+            ))}
         </span>
-        {file}
+        {shorten(file, most.file)}
       </th>
       <td role="cell" className="status-cell">
         <StatusBadge status={image.status} />

@@ -35,7 +35,7 @@ const columnNames = ['photo', 'person', 'path', 'status', 'similarity', 'added']
 export function ImageTable({ images, order, goesOn, search, selection, onReach }: ShownImages) {
   const [newestAtFirst] = useState(() => images.reduce((newest, { id }) => Math.max(newest, id), 0));
   const list = useRef<HTMLDivElement>(null);
-  const { columns, lineHeight } = useTableMeasures(list);
+  const { isCards, columns, lineHeight } = useTableMeasures(list);
   const { from, to, before, after } = useLines(list, { count: images.length, columns, lineHeight });
   useReach(from, to, onReach);
   return (
@@ -72,6 +72,7 @@ export function ImageTable({ images, order, goesOn, search, selection, onReach }
                   rowIndex={from + place + 2}
                   isNew={order === 'newest' && image.id > newestAtFirst}
                   search={search}
+                  isCard={isCards}
                   isSelected={selection?.ids.has(image.id) ?? false}
                   toggle={selection?.toggle ?? null}
                 />
@@ -85,12 +86,12 @@ export function ImageTable({ images, order, goesOn, search, selection, onReach }
   );
 }
 
-function useTableMeasures(list: RefObject<HTMLElement | null>): { columns: number; lineHeight: number } {
+function useTableMeasures(list: RefObject<HTMLElement | null>) {
   const isCards = useMedia('(max-width: 54rem)');
   const isWide = useMedia('(min-width: 100rem)');
   const width = useWidth(list);
   const rem = pixelsPerRem();
-  if (!isCards) return { columns: 1, lineHeight: rowHeight[isWide ? 'wide' : 'table'] * rem };
+  if (!isCards) return { isCards, columns: 1, lineHeight: rowHeight[isWide ? 'wide' : 'table'] * rem };
   const columns = Math.max(1, Math.floor((width + cardGap * rem) / ((narrowestCard + cardGap) * rem)));
-  return { columns, lineHeight: (rowHeight.card + cardGap) * rem };
+  return { isCards, columns, lineHeight: (rowHeight.card + cardGap) * rem };
 }

@@ -12,6 +12,7 @@ import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode, useSyncExternalStore } from 'react';
 import { createRoot } from 'react-dom/client';
 import { isNotLoggedIn } from './api.ts';
+import { guardDrops } from './guard-drops.ts';
 import { startLive } from './live.ts';
 import { router } from './routes.tsx';
 import { currentLanguage, startTexts, subscribeToLanguage } from './texts.ts';
@@ -49,6 +50,7 @@ const root = document.getElementById('page');
 if (!root) throw new Error('index.html has no element #page');
 await startTexts();
 startLive(client);
+guardDrops();
 createRoot(root).render(
   <StrictMode>
     <QueryClientProvider client={client}>

@@ -5,24 +5,41 @@ export function isPhoto(file: File): boolean {
   return file.type.startsWith('image/') || photoNames.test(file.name);
 }
 
-/** The files of a drop, also those in folders and in folders within. */
-export async function readDroppedFiles(transfer: DataTransfer): Promise<readonly File[]> {
-  // The browser forgets the entries once the event is over: they are taken before anything is awaited.
-  const entries = [...transfer.items].flatMap((item) => item.webkitGetAsEntry() ?? []);
-  if (entries.length === 0) return [...transfer.files];
-  return (await Promise.all(entries.map(readEntry))).flat();
+export interface DroppedFiles {
+  readonly files: readonly File[];
+  /** Files and folders that the browser could not read, or that were gone by then. */
+  readonly unreadable: number;
 }
 
-async function readEntry(entry: FileSystemEntry): Promise<readonly File[]> {
-  if (entry.isFile) {
-    return [await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject))];
-  }
-  const reader = (entry as FileSystemDirectoryEntry).createReader();
+/** The files of a drop, also those in folders and in folders within. */
+export async function readDroppedFiles(transfer: DataTransfer): Promise<DroppedFiles> {
+  // The browser forgets the entries once the event is over: they are taken before anything is awaited.
+  const waiting = [...transfer.items].flatMap((item) => item.webkitGetAsEntry() ?? []).reverse();
+  if (waiting.length === 0) return { files: [...transfer.files], unreadable: 0 };
   const files: File[] = [];
+  let unreadable = 0;
+  for (let entry = waiting.pop(); entry !== undefined; entry = waiting.pop()) {
+    try {
+      if (entry.isFile) files.push(await readFile(entry as FileSystemFileEntry));
+      else for (const within of (await readFolder(entry as FileSystemDirectoryEntry)).reverse()) waiting.push(within);
+    } catch {
+      unreadable++;
+    }
+  }
+  return { files, unreadable };
+}
+
+function readFile(entry: FileSystemFileEntry): Promise<File> {
+  return new Promise((resolve, reject) => entry.file(resolve, reject));
+}
+
+async function readFolder(entry: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
+  const reader = entry.createReader();
+  const portions: FileSystemEntry[][] = [];
   // A folder is told in portions; an empty one is the end.
   for (;;) {
     const portion = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
-    if (portion.length === 0) return files;
-    for (const within of portion) files.push(...(await readEntry(within)));
+    if (portion.length === 0) return portions.flat();
+    portions.push(portion);
   }
 }

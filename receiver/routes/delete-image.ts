@@ -3,7 +3,8 @@ import { deleteImage } from '../../lib/delete-image.ts';
 import { actorOf } from '../actor.ts';
 import type { App, AppOptions } from '../app.ts';
 import { errorReplySchema } from '../errors.ts';
-import { deleteUpload, isUpload } from '../store-upload.ts';
+import { isUpload } from '../name-upload.ts';
+import { deleteUpload } from '../store-upload.ts';
 import { imageNotFound, imageParams } from './images.ts';
 
 export function addDeleteImageRoute(app: App, { db, events, roots }: AppOptions): void {

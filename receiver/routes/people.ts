@@ -8,7 +8,8 @@ import { actorOf } from '../actor.ts';
 import type { App, AppOptions } from '../app.ts';
 import { errorReplySchema } from '../errors.ts';
 import { qualitySchema } from '../face-schemas.ts';
-import { deleteUpload, isUpload } from '../store-upload.ts';
+import { isUpload } from '../name-upload.ts';
+import { deleteUpload } from '../store-upload.ts';
 
 const idSchema = z.coerce.number().int().positive().max(Number.MAX_SAFE_INTEGER);
 export const personParams = z.object({ id: idSchema });

@@ -74,7 +74,8 @@ function addUploadRoute(app: App, options: SubmitRouteOptions): void {
         summary: 'Submit photos, by path or as an upload',
         description:
           `At most ${MAX_PATHS} paths, or the photos themselves as multipart/form-data, which are stored below the first ` +
-          'of IMAGE_ROOTS, named by their content: the same photo sent twice is the same image.',
+          'of IMAGE_ROOTS, in a folder named by their content and there under the name that they were sent under: the same photo ' +
+          'sent twice is the same image, under its first name.',
         tags: ['images'],
         consumes: ['application/json', 'multipart/form-data'],
         // Null: an upload.
@@ -91,7 +92,7 @@ function addUploadRoute(app: App, options: SubmitRouteOptions): void {
       if (!body && !carriesPhotos(request)) throw new HttpError(400, 'invalid_request', 'Give paths, or files.');
       const paths = body
         ? body.paths.map(({ path }) => path)
-        : (await receivePhotos(request, { root: roots[0] ?? '', maxBytes: limits.maxBytes })).paths;
+        : (await receivePhotos(request, { root: roots[0] ?? '', maxBytes: limits.maxBytes }, { named: true })).paths;
       return reply.status(202).send({ images: await submitMany(paths, options, request) });
     },
   );

@@ -5,7 +5,7 @@ import { useEffect, useState } from 'react';
 import { type ExplainedImage, fetchImage, photoUrl } from '../api.ts';
 import { describeReason } from '../describe-error.ts';
 import { FolderLinks } from '../folder-links.tsx';
-import { splitPath } from '../format.ts';
+import { shorten, splitPath } from '../format.ts';
 import { GoneOrTrouble } from '../gone.tsx';
 import { LoadingRows } from '../loading-rows.tsx';
 import { Moment } from '../moment.tsx';
@@ -17,6 +17,9 @@ import { FaceCard } from './face-card.tsx';
 import { PhotoStage } from './photo-stage.tsx';
 
 const route = getRouteApi('/images/$id');
+
+/** Characters above the photo. */
+const longestName = 90;
 
 /** One photo, and everything about each face in it. */
 export function PhotoPage() {
@@ -108,6 +111,7 @@ function PhotoHead({ image, search }: { image: ExplainedImage; search: ImageSear
   const client = useQueryClient();
   const navigate = useNavigate();
   const { before, after } = findNeighbours(client, toFilter(search), image.id);
+  const { file } = splitPath(image.path);
   useEffect(() => {
     const follow = (event: KeyboardEvent) => {
       if (event.altKey || event.ctrlKey || event.metaKey || isTyping(event.target)) return;
@@ -122,7 +126,9 @@ function PhotoHead({ image, search }: { image: ExplainedImage; search: ImageSear
       <Link className="back-link" to="/" search={search}>
         <span aria-hidden="true">←</span> {t('photo.back')}
       </Link>
-      <p className="photo-name">{splitPath(image.path).file}</p>
+      <p className="photo-name" title={file}>
+        {shorten(file, longestName)}
+      </p>
       <Neighbour id={before} name={t('photo.before')} arrow="←" search={search} />
       <Neighbour id={after} name={t('photo.after')} arrow="→" search={search} />
       {image.width !== null && image.status !== 'unreadable' && (

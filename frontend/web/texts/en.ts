@@ -362,6 +362,8 @@ export const en = {
     allDone_other: '{{count, number}} photos are uploaded.',
     skipped_one: '{{count, number}} file is no photo and was left out.',
     skipped_other: '{{count, number}} files are no photos and were left out.',
+    unreadable_one: '{{count, number}} file or folder could not be read and was left out.',
+    unreadable_other: '{{count, number}} files or folders could not be read and were left out.',
     cancel: 'Cancel',
     cancelAll: 'Cancel all',
     retry: 'Try again',

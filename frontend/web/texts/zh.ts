@@ -323,6 +323,7 @@ export const zh: Partial<Record<keyof typeof en, unknown>> = {
     failed_other: '{{count, number}} 个失败',
     allDone_other: '已上传 {{count, number}} 张照片。',
     skipped_other: '{{count, number}} 个文件不是照片，已略过。',
+    unreadable_other: '{{count, number}} 个文件或文件夹无法读取，已略过。',
     cancel: '取消',
     cancelAll: '全部取消',
     retry: '重试',

@@ -5,6 +5,11 @@ import { t } from '../texts.ts';
 import { UploadList } from './upload-list.tsx';
 import { uploads } from './uploads.ts';
 
+// What is not sent yet goes with the tab, whichever view is open by then.
+addEventListener('beforeunload', (event) => {
+  if (uploads.read().some(({ state }) => state === 'waiting' || state === 'sending')) event.preventDefault();
+});
+
 /** Takes photos and folders, and shows how far they are. */
 export function UploadPage() {
   const list = useSyncExternalStore(uploads.subscribe, uploads.read);

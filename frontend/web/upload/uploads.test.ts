@@ -58,4 +58,22 @@ describe('uploads', () => {
     uploads.clear();
     expect(uploads.read()).toEqual([]);
   });
+
+  test('of very many not each step is told, and each gets its turn', async () => {
+    const uploads = createUploads(async (_file, { onProgress }) => {
+      for (let step = 1; step <= 10; step++) onProgress(step / 10);
+      return 1;
+    });
+    let told = 0;
+    uploads.subscribe(() => {
+      told++;
+    });
+    uploads.add(photos(1_000));
+    uploads.cancel([uploads.read().at(-1)?.id ?? 0]);
+    await expect.poll(() => uploads.read().filter(({ state }) => state === 'done').length).toBe(999);
+    expect(uploads.read().at(-1)?.state).toBe('cancelled');
+    uploads.retry([uploads.read().at(-1)?.id ?? 0]);
+    await expect.poll(() => uploads.read().every(({ state }) => state === 'done')).toBe(true);
+    expect(told).toBeLessThan(1_000);
+  });
 });

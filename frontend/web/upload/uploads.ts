@@ -32,71 +32,100 @@ export type SendPhoto = (
 /** A browser holds six connections to a server; the page needs some itself. */
 const atOnce = 3;
 
+/** Whoever shows the list is told so often of what moves in it, ms: with very many photos there is always something. */
+const tellEveryMs = 100;
+
 /** Sends photos, a few at a time, whichever view is open; it goes on while the reader looks around. */
 export function createUploads(sendPhoto: SendPhoto): Uploads {
-  let list: readonly Upload[] = [];
   let nextId = 1;
+  const all = new Map<number, Upload>();
+  /** Of `all`, until something changes. */
+  let list: readonly Upload[] | null = [];
+  /** Ids in the order of their turn; those before `turn` have had it, and some behind it are cancelled. */
+  let queue: number[] = [];
+  let turn = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const sending = new Map<number, AbortController>();
   const listeners = new Set<() => void>();
 
-  const update = (id: number, change: Partial<Upload>) => {
-    replace(list.map((upload) => (upload.id === id ? { ...upload, ...change } : upload)));
+  const read = () => {
+    list ??= [...all.values()];
+    return list;
   };
-  const replace = (next: readonly Upload[]) => {
-    list = next;
+  const tellNow = () => {
+    clearTimeout(timer);
+    timer = undefined;
     for (const notify of listeners) notify();
   };
-  const start = (upload: Upload) => {
+  const update = (id: number, change: Partial<Upload>) => {
+    const upload = all.get(id);
+    if (upload === undefined) return;
+    all.set(id, { ...upload, ...change });
+    list = null;
+    timer ??= setTimeout(tellNow, tellEveryMs);
+  };
+  const start = ({ id, file }: Upload) => {
     const control = new AbortController();
-    sending.set(upload.id, control);
-    update(upload.id, { state: 'sending', progress: 0, error: null });
-    sendPhoto(upload.file, { signal: control.signal, onProgress: (progress) => update(upload.id, { progress }) })
+    sending.set(id, control);
+    update(id, { state: 'sending', progress: 0, error: null });
+    sendPhoto(file, { signal: control.signal, onProgress: (progress) => update(id, { progress }) })
       .then(
-        (imageId) => update(upload.id, { state: 'done', progress: 1, imageId }),
-        (error: ApiError) =>
-          update(upload.id, control.signal.aborted ? { state: 'cancelled' } : { state: 'failed', error }),
+        (imageId) => update(id, { state: 'done', progress: 1, imageId }),
+        (error: ApiError) => update(id, control.signal.aborted ? { state: 'cancelled' } : { state: 'failed', error }),
       )
       .finally(() => {
-        sending.delete(upload.id);
+        sending.delete(id);
         startNext();
       });
   };
   const startNext = () => {
-    for (const upload of list) {
-      if (sending.size >= atOnce) return;
-      if (upload.state === 'waiting') start(upload);
+    while (sending.size < atOnce && turn < queue.length) {
+      const upload = all.get(queue[turn++] ?? 0);
+      if (upload?.state === 'waiting') start(upload);
     }
+    if (turn === queue.length) [queue, turn] = [[], 0];
+  };
+  const wait = (ids: readonly number[]) => {
+    queue = [...queue.slice(turn), ...ids];
+    turn = 0;
+    startNext();
+    tellNow();
   };
   return {
     get list() {
-      return list;
+      return read();
     },
-    read: () => list,
+    read,
     subscribe: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
     add: (files) => {
-      const added = files.map(
-        (file): Upload => ({ id: nextId++, file, state: 'waiting', progress: 0, error: null, imageId: null }),
-      );
-      replace([...list, ...added]);
-      startNext();
+      const ids = files.map((file) => {
+        const id = nextId++;
+        all.set(id, { id, file, state: 'waiting', progress: 0, error: null, imageId: null });
+        return id;
+      });
+      list = null;
+      wait(ids);
     },
     cancel: (ids) => {
-      const chosen = new Set(ids);
-      replace(
-        list.map((one) => (chosen.has(one.id) && one.state === 'waiting' ? { ...one, state: 'cancelled' } : one)),
-      );
-      for (const id of ids) sending.get(id)?.abort();
+      for (const id of ids) {
+        if (all.get(id)?.state === 'waiting') update(id, { state: 'cancelled' });
+        sending.get(id)?.abort();
+      }
+      tellNow();
     },
     retry: (ids) => {
-      const chosen = new Set(ids);
-      const isOver = ({ state }: Upload) => state === 'failed' || state === 'cancelled';
-      replace(list.map((one) => (chosen.has(one.id) && isOver(one) ? { ...one, state: 'waiting', error: null } : one)));
-      startNext();
+      const again = ids.filter((id) => ['failed', 'cancelled'].includes(all.get(id)?.state ?? ''));
+      for (const id of again) update(id, { state: 'waiting', error: null });
+      wait(again);
     },
-    clear: () => replace(list.filter(({ state }) => state === 'waiting' || state === 'sending')),
+    clear: () => {
+      for (const { id, state } of read()) if (state !== 'waiting' && state !== 'sending') all.delete(id);
+      list = null;
+      tellNow();
+    },
   };
 }
 
