@@ -173,6 +173,7 @@ async function watchAlive(program: Program, running: GuardedProcess, { onEvent }
       if (++silences <= SILENCES_FORGIVEN || ended.signal.aborted) continue;
       onEvent({ level: 'warn', text: `does not answer any more (${messageOf(error)}); killing it` });
       running.kill('SIGKILL');
+      await running.ended;
     }
   }
 }
