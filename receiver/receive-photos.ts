@@ -1,11 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import { HttpError } from './errors.ts';
+import { readForm } from './read-form.ts';
 import { type ReceivedUpload, receiveUpload, type UploadStore } from './store-upload.ts';
 
 /** Photos in one upload; more come in several. */
 const MAX_FILES = 1_000;
-const MAX_FIELDS = 20;
-const MAX_FIELD_BYTES = 1_024;
 
 export interface ReceivedPhotos {
   /** As they are stored, in the order of the files, each once. */
@@ -22,16 +21,14 @@ export function carriesPhotos(request: FastifyRequest): boolean {
 /**
  * Stores the photos of a form, all or none: nothing is at its place before the last byte has come.
  *
- * @throws PermanentError or HttpError of `receiveUpload`, HttpError `no_photo`
+ * @throws PermanentError or HttpError of `receiveUpload` and `readForm`, HttpError `no_photo`
  */
 export async function receivePhotos(request: FastifyRequest, store: UploadStore): Promise<ReceivedPhotos> {
   const fields = new Map<string, string>();
   const received: ReceivedUpload[] = [];
   let failure: unknown;
   try {
-    // One byte more than is allowed tells that a file is too large.
-    const limits = { files: MAX_FILES, fields: MAX_FIELDS, fieldSize: MAX_FIELD_BYTES, fileSize: store.maxBytes + 1 };
-    for await (const part of request.parts({ limits })) {
+    for await (const part of readForm(request, { files: MAX_FILES, fileBytes: store.maxBytes })) {
       if (part.type === 'field') fields.set(part.fieldname, String(part.value));
       else {
         if (failure === undefined) {

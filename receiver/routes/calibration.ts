@@ -30,7 +30,7 @@ export function addCalibrationRoutes(app: App, options: AppOptions): void {
           'Each reference, and each face that somebody has named, is compared with all references but itself. Of a large ' +
           'gallery a sample is taken, the same one every time; `used` says how large.',
         tags: ['calibration'],
-        querystring: z.object({
+        querystring: z.strictObject({
           falseAcceptRate: z.coerce
             .number()
             .gt(0)
@@ -58,7 +58,7 @@ export function addCalibrationRoutes(app: App, options: AppOptions): void {
           'The recognizer decides the faces in question as if the threshold were set. A preview is kept for a minute, so ' +
           'that its pages belong together.',
         tags: ['calibration'],
-        querystring: z.object({
+        querystring: z.strictObject({
           threshold: z.coerce.number().pipe(threshold),
           person: z.coerce.number().int().positive().optional().describe("Whose threshold; without it, the gallery's."),
           cursor: z
@@ -89,7 +89,7 @@ export function addCalibrationRoutes(app: App, options: AppOptions): void {
       schema: {
         summary: 'Set the threshold; photos that are stored follow',
         tags: ['calibration'],
-        body: z.object({ threshold: threshold.nullable().describe('Null: MATCH_THRESHOLD of the recognizer.') }),
+        body: z.strictObject({ threshold: threshold.nullable().describe('Null: MATCH_THRESHOLD of the recognizer.') }),
         response: {
           200: z.object({ threshold: threshold.nullable(), galleryRevision: z.number().int() }),
           '4xx': errorReplySchema,

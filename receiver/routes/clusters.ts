@@ -43,7 +43,7 @@ function addReading(app: App, clusters: Clusters): void {
       schema: {
         summary: 'Unknown faces that are probably of one person, most faces first',
         tags: ['clusters'],
-        querystring: z.object({
+        querystring: z.strictObject({
           ignored: z.enum(['true', 'false']).default('false').describe('true: those that are ignored, instead.'),
           cursor: z
             .string()
@@ -91,7 +91,7 @@ function addReading(app: App, clusters: Clusters): void {
         summary: 'The faces of a cluster, by id',
         tags: ['clusters'],
         params: clusterParams,
-        querystring: z.object({
+        querystring: z.strictObject({
           cursor: z
             .string()
             .regex(/^\d{1,15}$/, 'use the nextCursor of the page before')
@@ -128,7 +128,7 @@ function addNaming(app: App, clusters: Clusters): void {
           'looked at before follow by themselves.',
         tags: ['clusters'],
         params: clusterParams,
-        body: z.object({
+        body: z.strictObject({
           personId: z.number().int().positive().optional(),
           name: nameSchema.optional().describe('Instead of personId; somebody new is made.'),
         }),
@@ -162,7 +162,7 @@ function addShaping(app: App, clusters: Clusters): void {
         description: 'The two never grow together again. Answers with the new cluster.',
         tags: ['clusters'],
         params: clusterParams,
-        body: z.object({ faces: z.array(idSchema).min(1).max(10_000) }),
+        body: z.strictObject({ faces: z.array(idSchema).min(1).max(10_000) }),
         response: { 201: clusterSchema, ...errors },
       },
     },
@@ -180,7 +180,7 @@ function addShaping(app: App, clusters: Clusters): void {
         description: 'It is not listed, and goes on growing untold: strangers in the street.',
         tags: ['clusters'],
         params: clusterParams,
-        body: z.object({ ignored: z.boolean() }),
+        body: z.strictObject({ ignored: z.boolean() }),
         response: { 200: clusterSchema, ...errors },
       },
     },

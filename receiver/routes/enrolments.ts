@@ -22,7 +22,7 @@ const faceIndexSchema = z
   .min(0)
   .max(1_000)
   .describe('Which face of the photo, 0 is the largest; without it the photo must show one face only.');
-const photoSchema = z.object({ path: z.string(), face: faceIndexSchema.optional() });
+const photoSchema = z.strictObject({ path: z.string(), face: faceIndexSchema.optional() });
 const forceSchema = z
   .boolean()
   .default(false)
@@ -77,8 +77,8 @@ function addFacesOfPerson(app: App, { db, roots, limits }: AppOptions, enrolling
         // Null: an upload.
         body: z
           .union([
-            z.object({ paths: z.array(photoSchema).min(1), force: forceSchema }),
-            z.object({ faceId: idSchema, force: forceSchema }),
+            z.strictObject({ paths: z.array(photoSchema).min(1), force: forceSchema }),
+            z.strictObject({ faceId: idSchema, force: forceSchema }),
           ])
           .nullable(),
         response: { 201: enrolledSchema, 202: acceptedSchema, ...errors },
@@ -126,7 +126,7 @@ function addBulk(app: App, { db }: AppOptions, enrolling: EnrolOptions): void {
         summary: 'Enrol many photos of many people',
         description: `At most ${MAX_PHOTOS}. A person is named by id, or by name and made where there is none.`,
         tags: ['people'],
-        body: z.object({
+        body: z.strictObject({
           enrolments: z.array(photoSchema.extend({ person: z.union([idSchema, nameSchema]) })).min(1),
           force: forceSchema,
         }),
@@ -178,7 +178,7 @@ function addProgress(app: App, { enrolments }: EnrolOptions): void {
         summary: 'What became of each photo of a batch, in the order given',
         tags: ['people'],
         params,
-        querystring: z.object({
+        querystring: z.strictObject({
           status: z.enum(ENROLMENT_STATUSES).optional(),
           cursor: z
             .string()

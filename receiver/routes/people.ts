@@ -18,7 +18,7 @@ export const nameSchema = z
   .trim()
   .min(1)
   .max(255)
-  .regex(/^\P{Cc}*$/u, 'no control characters');
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'valid Unicode, no control characters');
 
 const thresholdSchema = z
   .number()
@@ -84,7 +84,7 @@ function addReading(app: App, persons: Persons): void {
       schema: {
         summary: 'List people, by name',
         tags: ['people'],
-        querystring: z.object({
+        querystring: z.strictObject({
           q: z.string().trim().min(1).max(255).optional().describe('Part of the name, whatever its case.'),
           cursor: z.base64url('use the nextCursor of the page before').max(1400).optional(),
           limit: z.coerce.number().int().min(1).max(200).default(50),
@@ -129,7 +129,7 @@ function addChanging(app: App, { db, events }: AppOptions, persons: Persons): vo
       schema: {
         summary: 'Add a person',
         tags: ['people'],
-        body: z.object({ name: nameSchema, threshold: thresholdSchema.optional() }),
+        body: z.strictObject({ name: nameSchema, threshold: thresholdSchema.optional() }),
         response: { 201: detailSchema, ...errors },
       },
     },
@@ -148,7 +148,7 @@ function addChanging(app: App, { db, events }: AppOptions, persons: Persons): vo
         summary: 'Rename a person, or set their own threshold',
         tags: ['people'],
         params: personParams,
-        body: z.object({ name: nameSchema.optional(), threshold: thresholdSchema.optional() }),
+        body: z.strictObject({ name: nameSchema.optional(), threshold: thresholdSchema.optional() }),
         response: { 200: detailSchema, ...errors },
       },
     },
@@ -167,7 +167,7 @@ function addChanging(app: App, { db, events }: AppOptions, persons: Persons): vo
         summary: 'Make several people one: they become this one',
         tags: ['people'],
         params: personParams,
-        body: z.object({ people: z.array(idSchema).min(1).max(100) }),
+        body: z.strictObject({ people: z.array(idSchema).min(1).max(100) }),
         response: { 200: detailSchema, ...errors },
       },
     },

@@ -73,7 +73,7 @@ export function addSystemRoutes(app: App, { db, roots }: Pick<AppOptions, 'db' |
         summary: 'What was done in each of the last minutes',
         description: 'Minutes in which no receiver ran are filled in later, without their backlog. Two days are kept.',
         tags: ['system'],
-        querystring: z.object({ minutes: z.coerce.number().int().min(1).max(HISTORY_MINUTES).default(60) }),
+        querystring: z.strictObject({ minutes: z.coerce.number().int().min(1).max(HISTORY_MINUTES).default(60) }),
         response: {
           200: z.object({ minutes: z.array(minuteSchema).describe('Oldest first; the last one goes on.') }),
           '4xx': errorReplySchema,
