@@ -222,11 +222,12 @@ function parseEveryBodyAsJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   // A path whose bytes were replaced would be another path. (It takes a byte order mark away, too.)
   const utf8 = new TextDecoder('utf-8', { fatal: true });
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
       done(null, JSON.parse(utf8.decode(body as Buffer)));
     } catch (error) {
-      done(new HttpError(400, 'invalid_json', `The body is not valid JSON: ${messageOf(error)}`));
+      const hint = request.routeOptions.config.takesUploads ? ' (A photo comes as multipart/form-data.)' : '';
+      done(new HttpError(400, 'invalid_json', `The body is not valid JSON: ${messageOf(error)}${hint}`));
     }
   });
 }

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { HttpError } from './errors.ts';
-import { readForm } from './read-form.ts';
+import { asFormError, readForm } from './read-form.ts';
 import { type ReceivedUpload, receiveUpload, type UploadStore } from './store-upload.ts';
 
 /** Photos in one upload; more come in several. */
@@ -35,7 +35,7 @@ export async function receivePhotos(request: FastifyRequest, store: UploadStore)
           await receiveUpload(part.file, store).then(
             (upload) => received.push(upload),
             (error: unknown) => {
-              failure = error;
+              failure = asFormError(error);
             },
           );
         }

@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { PermanentError } from '../lib/errors.ts';
 import { checkSize } from '../lib/image-file.ts';
 import { HttpError } from './errors.ts';
-import { readForm } from './read-form.ts';
+import { asFormError, readForm } from './read-form.ts';
 
 /**
  * Reads a form with one photo into memory; nothing of it touches the disk.
@@ -19,11 +19,15 @@ export async function receiveSearchPhoto(
   let file: Buffer | undefined;
   for await (const part of readForm(request, { files: 1, fileBytes: maxBytes })) {
     if (part.type === 'field') fields[part.fieldname] = String(part.value);
-    else if (part.fieldname === 'photo') file = await part.toBuffer();
+    else if (part.fieldname === 'photo') file = await part.toBuffer().catch(throwAsFormError);
     else part.file.resume();
   }
   if (file === undefined) throw new HttpError(400, 'no_photo', 'The form has no file in its field photo.');
   checkSize(file, { maxBytes });
   if (file.length === 0) throw new PermanentError('image_empty', 'The file is empty.');
   return { file, fields };
+}
+
+function throwAsFormError(error: unknown): never {
+  throw asFormError(error);
 }

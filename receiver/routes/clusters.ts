@@ -4,19 +4,13 @@ import { actorOf } from '../actor.ts';
 import type { App, AppOptions } from '../app.ts';
 import { errorReplySchema, HttpError } from '../errors.ts';
 import { faceSchema, personSchema } from '../face-schemas.ts';
+import { nameSchema } from './people.ts';
 
 const idSchema = z.coerce.number().int().positive().max(Number.MAX_SAFE_INTEGER);
 const clusterParams = z.object({ id: idSchema });
 const limitSchema = z.coerce.number().int().min(1).max(200).default(50);
 const nextCursorSchema = z.string().nullable();
 const errors = { '4xx': errorReplySchema };
-
-const nameSchema = z
-  .string()
-  .trim()
-  .min(1)
-  .max(255)
-  .regex(/^\P{Cc}*$/u, 'no control characters');
 
 export const clusterSchema = z.object({
   id: z.number().int().describe('Stays while the cluster grows.'),
