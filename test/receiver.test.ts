@@ -184,6 +184,17 @@ describe('whoever calls wrongly is told, in the shape of every other error', () 
   });
 });
 
+test('the model that answers is not dropped, and activating it again changes nothing', async () => {
+  const activate = () => call('/v1/models/face-api-1/activate', { method: 'POST' });
+  const [first, again] = [await activate(), await activate()];
+  expect(first).toMatchObject({ status: 200, body: { model: { state: 'active' } } });
+  expect(again).toMatchObject({ status: 200, body: { galleryRevision: first.body.galleryRevision } });
+  const dropped = await call('/v1/models/face-api-1', { method: 'DELETE' });
+  expect(dropped).toMatchObject({ status: 409, body: { error: { code: 'model_active' } } });
+  const unknown = await call('/v1/models/other/comparison');
+  expect(unknown).toMatchObject({ status: 404, body: { error: { code: 'model_not_found' } } });
+});
+
 describe('POST /images/post', () => {
   test('accepts and refuses each path by itself, in order', async () => {
     const paths = [{ path: 'b1.jpg' }, { path: '../b2.jpg' }, { path: '' }, { path: 'b1.jpg' }, { path: 'b3.jpg' }];
