@@ -13,7 +13,8 @@ const USAGE =
   'Usage: npm run chaos [-- --images N --faults N --seed S --database mariadb|mysql --cluster --only KINDS --json]';
 const HELP = `${USAGE}
 
-Lets things go wrong under load, in a private Faceflow that is thrown away, and says whether a photo was lost. Exit code 0: none.
+Lets things go wrong under load, in a private Faceflow that is thrown away, and says what became of every photo. Exit code 0:
+none was lost, left lying, answered twice or wrongly.
 
   --images N       how many photos are posted (300)
   --faults N       how many things go wrong (12)
@@ -21,7 +22,7 @@ Lets things go wrong under load, in a private Faceflow that is thrown away, and 
   --database NAME  mariadb or mysql (mariadb)
   --cluster        three database servers and three NATS servers instead of one each
   --only KINDS     some of ${FAULT_KINDS.join(', ')}, separated by commas (all)
-  --json           one JSON object in the last line as well; exit code 0 also when photos were lost`;
+  --json           one JSON object in the last line as well; exit code 0 whatever became of them`;
 
 /** Set in the process that may mount file systems. */
 const INSIDE = 'FACEFLOW_CHAOS_OWN_MOUNTS';
