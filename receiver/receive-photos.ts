@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify';
+import { PermanentError } from '../lib/errors.ts';
 import { HttpError } from './errors.ts';
 import { asFormError, readForm } from './read-form.ts';
 import { type ReceivedUpload, receiveUpload, type UploadStore } from './store-upload.ts';
@@ -7,7 +8,7 @@ import { type ReceivedUpload, receiveUpload, type UploadStore } from './store-up
 const MAX_FILES = 1_000;
 
 export interface ReceivedPhotos {
-  /** As they are stored, in the order of the files, each once. */
+  /** As they are stored, one for each file, in order: the same content is the same path. */
   readonly paths: string[];
   /** The other fields of the form. */
   readonly fields: ReadonlyMap<string, string>;
@@ -26,16 +27,18 @@ export function carriesPhotos(request: FastifyRequest): boolean {
 export async function receivePhotos(request: FastifyRequest, store: UploadStore): Promise<ReceivedPhotos> {
   const fields = new Map<string, string>();
   const received: ReceivedUpload[] = [];
-  let failure: unknown;
+  let files = 0;
+  let failed: { readonly error: unknown; readonly name: string; readonly file: number } | undefined;
   try {
     for await (const part of readForm(request, { files: MAX_FILES, fileBytes: store.maxBytes })) {
       if (part.type === 'field') fields.set(part.fieldname, String(part.value));
       else {
-        if (failure === undefined) {
+        files += 1;
+        if (failed === undefined) {
           await receiveUpload(part.file, store).then(
             (upload) => received.push(upload),
             (error: unknown) => {
-              failure = asFormError(error);
+              failed = { error: asFormError(error), name: part.filename, file: files };
             },
           );
         }
@@ -43,12 +46,19 @@ export async function receivePhotos(request: FastifyRequest, store: UploadStore)
         part.file.resume();
       }
     }
-    if (failure !== undefined) throw failure;
+    if (failed !== undefined) throw files === 1 ? failed.error : sayWhich(failed);
     if (received.length === 0) throw new HttpError(400, 'no_photo', 'The form holds no file.');
     for (const upload of received) await upload.keep();
-    return { paths: [...new Set(received.map(({ path }) => path))], fields };
+    return { paths: received.map(({ path }) => path), fields };
   } catch (error) {
     await Promise.all(received.map((upload) => upload.drop()));
     throw error;
   }
+}
+
+/** None of several is stored when one cannot be: whoever sent them must know which. */
+function sayWhich({ error, name, file }: { error: unknown; name: string; file: number }): unknown {
+  if (!(error instanceof PermanentError)) return error;
+  const message = `None was stored, because of file ${file}, ${JSON.stringify(name)}: ${error.message}`;
+  return new PermanentError(error.code, message, { cause: error });
 }

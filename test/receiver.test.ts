@@ -184,6 +184,38 @@ describe('whoever calls wrongly is told, in the shape of every other error', () 
   });
 });
 
+describe('several photos in one form', () => {
+  const photos = async (...contents: (string | Buffer)[]) => {
+    const form = new FormData();
+    contents.forEach((content, index) => {
+      form.append('photo', new Blob([new Uint8Array(Buffer.from(content))]), `photo-${index + 1}.jpg`);
+    });
+    return post('/v1/images', form);
+  };
+  const picture = (colour: string) =>
+    sharp({ create: { width: 20, height: 20, channels: 3, background: colour } })
+      .png()
+      .toBuffer();
+
+  test('one answer for each, in order, also when two are the same', async () => {
+    const [green, blue] = [await picture('#0a0'), await picture('#00a')];
+    const { status, body } = await photos(green, green, blue);
+    expect(status).toBe(202);
+    const ids = body.images.map((image: { id: number }) => image.id);
+    expect(ids).toEqual([ids[0], ids[0], expect.any(Number)]);
+    expect(ids[2]).not.toBe(ids[0]);
+  });
+
+  test('one that is no photo is named, and none is stored', async () => {
+    const red = await picture('#a00');
+    const { status, body } = await photos(red, 'no picture', red);
+    expect({ status, code: body.error.code }).toEqual({ status: 422, code: 'image_unreadable' });
+    expect(body.error.message).toContain('None was stored, because of file 2, "photo-2.jpg": ');
+    expect((await photos(red)).body.images).toMatchObject([{ status: 'pending' }]);
+    expect((await photos('no picture')).body.error.message).not.toContain('file 1');
+  });
+});
+
 test('the model that answers is not dropped, and activating it again changes nothing', async () => {
   const activate = () => call('/v1/models/face-api-1/activate', { method: 'POST' });
   const [first, again] = [await activate(), await activate()];

@@ -103,7 +103,7 @@ function addFacesOfPerson(app: App, { db, roots, limits }: AppOptions, enrolling
       if ((await persons.findPerson(personId)) === null) throw personNotFound(personId);
       const { paths, fields } = await receivePhotos(request, { root: roots[0] ?? '', maxBytes: limits.maxBytes });
       const face = readFaceField(fields.get('face'));
-      const photos = paths.map((path) => ({ path, personId, ...(face === undefined ? {} : { face }) }));
+      const photos = [...new Set(paths)].map((path) => ({ path, personId, ...(face === undefined ? {} : { face }) }));
       const batch = await enrolPaths(photos, { forced: fields.get('force') === 'true', actor }, enrolling);
       return reply.status(202).send({ batch: presentBatch(batch) });
     },
