@@ -150,6 +150,7 @@ describe('whoever calls wrongly is told, in the shape of every other error', () 
     ['DELETE', '/v1/faces/1/person?persn=2', undefined, 'query: there is no persn'],
     ['POST', '/v1/keys', { name: 'a', roles: ['read'], expires: '2030-01-01T00:00:00Z' }, 'body: there is no expires'],
     ['POST', '/v1/people', { name: 'A', treshold: 0.4 }, 'body: there is no treshold'],
+    ['POST', '/v1/images', { paths: [{ path: 'a.jpg', force: true }] }, 'paths/0: there is no force'],
     ['POST', '/v1/people', { name: '\ud800' }, 'name: valid Unicode'],
     ['POST', '/v1/webhooks/1/redrive', { id: [1] }, 'body: there is no id'],
     ['POST', '/v1/people/1/faces', {}, 'paths: is missing, or faceId: is missing'],

@@ -78,7 +78,7 @@ function addUploadRoute(app: App, options: SubmitRouteOptions): void {
         tags: ['images'],
         consumes: ['application/json', 'multipart/form-data'],
         // Null: an upload.
-        body: z.object({ paths: z.array(pathSchema) }).nullable(),
+        body: z.strictObject({ paths: z.array(pathSchema.strict()) }).nullable(),
         response: {
           202: z.object({ images: z.array(z.union([acceptedSchema, refusedSchema])) }),
           '4xx': errorReplySchema,
