@@ -126,6 +126,9 @@ export function prepareModel(db: Database, name: string, actor: Actor): Promise<
 export function activateModel(db: Database, name: string, actor: Actor): Promise<number> {
   expectKnown(name);
   return changeOnce(db, actor, async (connection) => {
+    const [current] = await connection.query<Row[]>('SELECT model, revision FROM gallery WHERE id = 1 FOR UPDATE');
+    // Whoever asks twice must not have every stored photo decided anew.
+    if (current[0]?.model === name) return Number(current[0].revision);
     const revision = await bumpRevision(connection);
     const [rows] = await connection.query<Row[]>('SELECT prepared_at, dropping FROM models WHERE name = ? FOR UPDATE', [
       name,
@@ -157,10 +160,10 @@ export function dropModel(db: Database, name: string, actor: Actor): Promise<voi
   return db.transact(async (connection) => {
     await connection.query('SELECT model FROM gallery WHERE id = 1 FOR UPDATE');
     const [rows] = await connection.query<Row[]>('SELECT name FROM models WHERE name = ?', [name]);
-    if (rows.length === 0) throw new PermanentError('model_not_found', `Nobody has prepared a model ${name}.`);
     if (name === (await readActiveModel(connection))) {
       throw new PermanentError('model_active', `${name} answers now: activate another model first.`);
     }
+    if (rows.length === 0) throw new PermanentError('model_not_found', `Nobody has prepared a model ${name}.`);
     await connection.query('UPDATE models SET dropping = 1 WHERE name = ?', [name]);
     await recordAudit(connection, actor, { action: 'model.dropped', details: { model: name } });
   });

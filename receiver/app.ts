@@ -20,6 +20,7 @@ import { traceRequests } from '../lib/trace-requests.ts';
 import type { Webhooks } from '../lib/webhooks.ts';
 import { guardRoutes } from './access/guard.ts';
 import type { AccessControl } from './access/open-access.ts';
+import { BAD_HTTP } from './answer-bad-http.ts';
 import { knowCallers } from './caller.ts';
 import { createErrorCounter } from './count-requests.ts';
 import { answerErrors, answerWrongMethods, HttpError } from './errors.ts';
@@ -106,6 +107,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     // What comes before the last connection is closed is answered, not refused.
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true },
+    ...BAD_HTTP,
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
@@ -114,8 +116,10 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   answerErrors(app, createErrorCounter(options.metrics));
   knowCallers(app);
   tellRequestIds(app);
+  keepOutOfCaches(app);
   await app.register(cookie);
   await guardRoutes(app, options.access);
+  refuseRepeatedParameters(app);
   honourIdempotencyKeys(app, options);
   parseEveryBodyAsJson(app);
   closeUnusedConnections(app);
@@ -165,6 +169,23 @@ function tellRequestIds(app: FastifyInstance): void {
   });
 }
 
+/** Names and faces are of the moment, and nobody else's: only what says otherwise (photos) may be kept on the way. */
+function keepOutOfCaches(app: FastifyInstance): void {
+  app.addHook('onSend', async (_request, reply) => {
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+  });
+}
+
+/** No parameter takes several values; which one was meant nobody knows. */
+function refuseRepeatedParameters(app: FastifyInstance): void {
+  app.addHook('preValidation', async ({ query }) => {
+    const [repeated] = Object.entries(query as object).find(([, value]) => Array.isArray(value)) ?? [];
+    if (repeated === undefined) return;
+    const message = `The request is not valid: ${repeated}: stands more than once in the query`;
+    throw new HttpError(400, 'invalid_request', message);
+  });
+}
+
 /**
  * Node does not count a connection as idle on which nothing has been asked yet, and browsers keep such for later: a
  * receiver that stops would wait for them until its deadline.
@@ -194,16 +215,19 @@ function parseEveryBodyAsJson(app: FastifyInstance): void {
     const { headers } = request.raw;
     const hasBody = Number(headers['content-length']) > 0 || headers['transfer-encoding'] !== undefined;
     const isUpload =
-      request.routeOptions.config.takesUploads && headers['content-type']?.startsWith('multipart/form-data');
+      request.routeOptions.config.takesUploads && /^multipart\/form-data/i.test(headers['content-type'] ?? '');
     if (hasBody) headers['content-type'] = isUpload ? headers['content-type'] : 'application/json';
     else delete headers['content-type'];
   });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+  // A path whose bytes were replaced would be another path. (It takes a byte order mark away, too.)
+  const utf8 = new TextDecoder('utf-8', { fatal: true });
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
-      done(null, JSON.parse(String(body)));
+      done(null, JSON.parse(utf8.decode(body as Buffer)));
     } catch (error) {
-      done(new HttpError(400, 'invalid_json', `The body is not valid JSON: ${messageOf(error)}`));
+      const hint = request.routeOptions.config.takesUploads ? ' (A photo comes as multipart/form-data.)' : '';
+      done(new HttpError(400, 'invalid_json', `The body is not valid JSON: ${messageOf(error)}${hint}`));
     }
   });
 }

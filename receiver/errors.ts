@@ -5,6 +5,7 @@ import { messageOf, PermanentError, PhotoUnreachableError } from '../lib/errors.
 import { ClaimLost, KeyReused } from '../lib/idempotency.ts';
 import { LineFullError } from '../lib/waiting-line.ts';
 import type { App } from './app.ts';
+import { describeProblems, type Issue } from './describe-problems.ts';
 
 export const errorSchema = z.object({
   code: z.string().describe('Stable; programs may rely on it.'),
@@ -82,15 +83,16 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
 
 /** What Fastify itself refuses, in our codes. */
 const CODE_OF_FASTIFY: Readonly<Record<string, string>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid_content_length',
-  FST_ERR_BAD_URL: 'invalid_url',
 };
 
 /** What a request is found by. */
 export type RequestIds = Pick<FastifyRequest, 'id' | 'traceId'>;
 
-export function toApiError(error: unknown, request: RequestIds): { status: number; body: ApiError } {
+export function toApiError(
+  error: unknown,
+  request: RequestIds & Partial<Pick<FastifyRequest, 'routeOptions'>>,
+): { status: number; body: ApiError } {
   const answer = (status: number, code: string, message: string, retryable = status >= 500) => ({
     status,
     body: { code, message, requestId: request.id, traceId: request.traceId, retryable },
@@ -102,14 +104,28 @@ export function toApiError(error: unknown, request: RequestIds): { status: numbe
   if (error instanceof PhotoUnreachableError) return answer(502, error.code, error.message);
   if (error instanceof LineFullError) return answer(503, 'photos_busy', error.message);
   if (hasZodFastifySchemaValidationErrors(error)) {
-    const problems = error.validation.map((issue) => `${issue.instancePath.slice(1) || 'body'}: ${issue.message}`);
-    return answer(400, 'invalid_request', `The request is not valid: ${problems.join('; ')}`);
+    const problems = describeProblems(error.validation.map(toIssue), WHOLE[error.validationContext ?? ''] ?? 'body');
+    return answer(400, 'invalid_request', `The request is not valid: ${problems}`);
   }
   const { statusCode, code } = error as Partial<FastifyError>;
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    const kib = (request.routeOptions?.bodyLimit ?? 0) / 1024;
+    return answer(413, 'body_too_large', `The body is larger than ${kib} KiB: send less in one request.`);
+  }
   if (statusCode !== undefined && statusCode < 500) {
     return answer(statusCode, CODE_OF_FASTIFY[code ?? ''] ?? 'invalid_request', messageOf(error));
   }
   return answer(500, 'internal_error', 'Something went wrong here. The log of the receiver says what.');
+}
+
+/** What a problem without a name is about. */
+const WHOLE: Readonly<Record<string, string>> = { querystring: 'query', params: 'path', headers: 'headers' };
+
+type Problem = NonNullable<FastifyError['validation']>[number];
+
+/** Back from the shape that Fastify wants to the one that Zod gave. */
+function toIssue({ instancePath, keyword, message, params }: Problem): Issue {
+  return { ...params, code: keyword, path: instancePath.split('/').filter(Boolean), message: message ?? '' };
 }
 
 /** Every error leaves in the same shape; only those that are our fault are logged. @param count is told the code of each */
@@ -127,7 +143,7 @@ export function answerErrors(app: FastifyInstance, count: (code: string) => void
   });
 }
 
-const METHODS = ['DELETE', 'GET', 'PATCH', 'POST', 'PUT'] as const;
+const METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'] as const;
 
 /** Answers 405, with the methods that are allowed, where a path exists but not for the method. Call before the routes. */
 export function answerWrongMethods(app: App): void {
@@ -147,6 +163,7 @@ export function answerWrongMethods(app: App): void {
         config: { wrongMethod: true },
         handler: (request, reply) => {
           reply.header('allow', [...allowed].join(', '));
+          if (request.method === 'OPTIONS') return reply.status(204).send();
           throw new HttpError(405, 'method_not_allowed', `${request.method} is not possible here.`);
         },
       });

@@ -6,7 +6,7 @@ import { boxSchema, personSchema, qualitySchema } from './face-schemas.ts';
 /** As a form or a query string gives it, too. */
 const flag = z.union([z.boolean(), z.enum(['true', 'false']).transform((word) => word === 'true')]);
 
-export const wishesSchema = z.object({
+export const wishesSchema = z.strictObject({
   limit: z.coerce.number().int().min(1).max(MAX_CANDIDATES).optional().describe(`People, 5 where it is not said.`),
   maxDistance: z.coerce.number().min(0).max(CANDIDATE_LIMIT).optional().describe('Of people; 0.7 is the farthest.'),
   images: flag.optional().describe('Also the stored photos in which the face appears.'),

@@ -450,6 +450,7 @@ describe('limits and headers', () => {
     const answered = await call(allowing, '/v1/stats', { headers: { origin }, key: keyOf.read });
     expect(answered).toMatchObject({ status: 200 });
     expect(answered.headers.get('access-control-allow-origin')).toBe(origin);
+    expect(answered.headers.get('access-control-expose-headers')).toMatch(/Idempotent-Replayed.*Retry-After/);
     expect((await call(allowing, '/v1/stats', { headers: { origin } })).status).toBe(401);
     const events = await call(allowing, '/v1/events', { headers: { origin }, key: keyOf.read });
     expect(events.headers.get('access-control-allow-origin')).toBe(origin);

@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
@@ -57,8 +59,21 @@ test.each([
   { args: ['nothing'], says: 'There is no benchmark "nothing"' },
   { args: ['pipeline', '--images', '0'], says: '--images 0: expected a whole number from 1 on' },
   { args: ['engine', '--turns', '1'], says: '--turns means nothing to this benchmark' },
+  { args: ['engine', '--nothing'], says: "Unknown option '--nothing'" },
+  { args: [], says: 'Usage: npm run bench -- NAME' },
 ])('$args is refused', async ({ args, says }) => {
   const { code, stderr } = await run(...args);
   expect(code).toBe(1);
   expect(stderr).toContain(says);
+  expect(stderr).not.toMatch(/^ +at /m);
+});
+
+test('--help tells every benchmark that there is', async () => {
+  const modules = (await readdir(dirname(BENCH))).filter((file) => file.endsWith('.js'));
+  const texts = await Promise.all(modules.map((file) => readFile(join(dirname(BENCH), file), 'utf8')));
+  const benchmarks = modules.filter((_, index) => texts[index]?.includes('export const benchmark ='));
+  expect(benchmarks.length).toBeGreaterThan(5);
+  const { code, stdout, stderr } = await run('--help');
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  for (const file of benchmarks) expect(stdout).toMatch(new RegExp(`^  ${basename(file, '.js')} `, 'm'));
 });

@@ -106,6 +106,131 @@ describe('POST /image/post', () => {
   });
 });
 
+describe('whoever calls wrongly is told, in the shape of every other error', () => {
+  const part = '--x\r\ncontent-disposition: form-data; name="photo"; filename="a.jpg"\r\n\r\nabc';
+
+  test.each([
+    ['without a boundary', 'multipart/form-data', `${part}\r\n--x--\r\n`],
+    ['that is none', 'multipart/form-data; boundary=x', 'abc'],
+    ['that ends early', 'multipart/form-data; boundary=x', part],
+  ])('a form %s', async (_what, type, body) => {
+    for (const path of ['/v1/images', '/v1/search']) {
+      const answer = await post(path, body, { 'content-type': type });
+      expect(answer).toMatchObject({ status: 400, body: { error: { code: 'invalid_form', retryable: false } } });
+    }
+  });
+
+  test('the type of a form may be written in capitals', async () => {
+    const headers = { 'content-type': 'Multipart/Form-Data; boundary=x' };
+    const answer = await post('/v1/images', `${part}\r\n--x--\r\n`, headers);
+    expect(answer.body.error.code).toBe('image_unreadable');
+  });
+
+  test('two photos to search for', async () => {
+    const two = new FormData();
+    for (const name of ['a', 'b']) two.append('photo', new Blob([name]), `${name}.jpg`);
+    expect(await post('/v1/search', two)).toMatchObject({ status: 413, body: { error: { code: 'too_many_files' } } });
+  });
+
+  test('text that is no UTF-8 is no other path; a byte order mark is nothing', async () => {
+    const send = async (bytes: number[]) =>
+      readAnswer(
+        await fetch(`http://127.0.0.1:${receiver.port}/image/post`, { method: 'POST', body: Buffer.from(bytes) }),
+      );
+    const json = [...Buffer.from('{"path":"x.jpg"}')];
+    expect(await send([0xef, 0xbb, 0xbf, ...json])).toMatchObject({ status: 202, body: { path: 'x.jpg' } });
+    const latin1 = json.with(9, 0xfc);
+    expect(await send(latin1)).toMatchObject({ status: 400, body: { error: { code: 'invalid_json' } } });
+  });
+
+  test.each([
+    ['GET', '/v1/images?limit=5&limit=6', undefined, 'limit: stands more than once in the query'],
+    ['GET', '/v1/images?from=yesterday', undefined, '2026-11-21T08:00:00Z'],
+    ['DELETE', '/v1/faces/1/person?persn=2', undefined, 'query: there is no persn'],
+    ['POST', '/v1/keys', { name: 'a', roles: ['read'], expires: '2030-01-01T00:00:00Z' }, 'body: there is no expires'],
+    ['POST', '/v1/people', { name: 'A', treshold: 0.4 }, 'body: there is no treshold'],
+    ['POST', '/v1/people', { name: '\ud800' }, 'name: valid Unicode'],
+    ['POST', '/v1/webhooks/1/redrive', { id: [1] }, 'body: there is no id'],
+    ['POST', '/v1/people/1/faces', {}, 'paths: is missing, or faceId: is missing'],
+  ])('%s %s %j', async (method, path, body, says) => {
+    const answer = await call(path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    expect(answer).toMatchObject({ status: 400, body: { error: { code: 'invalid_request' } } });
+    expect(answer.body.error.message).toContain(says);
+  });
+
+  test('names that nobody knows do no harm where something is read or submitted', async () => {
+    expect((await call('/v1/images?added=later&limit=1')).status).toBe(200);
+    expect((await post('/v1/images', { paths: [{ path: 'x.jpg', added: 'later' }] })).status).toBe(202);
+  });
+
+  test('what is wrong before there is a route', async () => {
+    const shape = { message: expect.any(String), requestId: expect.any(String), traceId: '', retryable: false };
+    const undecodable = await call('/v1/images/%zz');
+    expect(undecodable).toMatchObject({ status: 400, body: { error: { code: 'invalid_url', ...shape } } });
+    const long = await call('/v1/images', { headers: { 'x-long': 'a'.repeat(20_000) } });
+    expect(long).toMatchObject({ status: 431, body: { error: { code: 'headers_too_large', ...shape } } });
+  });
+
+  test('OPTIONS and HEAD tell what is possible, too', async () => {
+    const options = await call('/v1/images', { method: 'OPTIONS' });
+    expect({ status: options.status, allow: options.headers.get('allow') }).toEqual({
+      status: 204,
+      allow: 'POST, GET, HEAD',
+    });
+    expect((await call('/v1/events', { method: 'HEAD' })).status).toBe(405);
+  });
+
+  test('no cache keeps an answer; photos say how long they may be kept', async () => {
+    expect((await call('/v1/images?limit=1')).headers.get('cache-control')).toBe('no-store');
+    expect((await call('/v1/images/999999')).headers.get('cache-control')).toBe('no-store');
+    const { body } = await post('/image/post', { path: 'turned.jpg' });
+    expect((await call(`/v1/images/${body.id}/photo`)).headers.get('cache-control')).toBe('private, max-age=60');
+  });
+});
+
+describe('several photos in one form', () => {
+  const photos = async (...contents: (string | Buffer)[]) => {
+    const form = new FormData();
+    contents.forEach((content, index) => {
+      form.append('photo', new Blob([new Uint8Array(Buffer.from(content))]), `photo-${index + 1}.jpg`);
+    });
+    return post('/v1/images', form);
+  };
+  const picture = (colour: string) =>
+    sharp({ create: { width: 20, height: 20, channels: 3, background: colour } })
+      .png()
+      .toBuffer();
+
+  test('one answer for each, in order, also when two are the same', async () => {
+    const [green, blue] = [await picture('#0a0'), await picture('#00a')];
+    const { status, body } = await photos(green, green, blue);
+    expect(status).toBe(202);
+    const ids = body.images.map((image: { id: number }) => image.id);
+    expect(ids).toEqual([ids[0], ids[0], expect.any(Number)]);
+    expect(ids[2]).not.toBe(ids[0]);
+  });
+
+  test('one that is no photo is named, and none is stored', async () => {
+    const red = await picture('#a00');
+    const { status, body } = await photos(red, 'no picture', red);
+    expect({ status, code: body.error.code }).toEqual({ status: 422, code: 'image_unreadable' });
+    expect(body.error.message).toContain('None was stored, because of file 2, "photo-2.jpg": ');
+    expect((await photos(red)).body.images).toMatchObject([{ status: 'pending' }]);
+    expect((await photos('no picture')).body.error.message).not.toContain('file 1');
+  });
+});
+
+test('the model that answers is not dropped, and activating it again changes nothing', async () => {
+  const activate = () => call('/v1/models/face-api-1/activate', { method: 'POST' });
+  const [first, again] = [await activate(), await activate()];
+  expect(first).toMatchObject({ status: 200, body: { model: { state: 'active' } } });
+  expect(again).toMatchObject({ status: 200, body: { galleryRevision: first.body.galleryRevision } });
+  const dropped = await call('/v1/models/face-api-1', { method: 'DELETE' });
+  expect(dropped).toMatchObject({ status: 409, body: { error: { code: 'model_active' } } });
+  const unknown = await call('/v1/models/other/comparison');
+  expect(unknown).toMatchObject({ status: 404, body: { error: { code: 'model_not_found' } } });
+});
+
 describe('POST /images/post', () => {
   test('accepts and refuses each path by itself, in order', async () => {
     const paths = [{ path: 'b1.jpg' }, { path: '../b2.jpg' }, { path: '' }, { path: 'b1.jpg' }, { path: 'b3.jpg' }];
@@ -151,6 +276,8 @@ describe('reading', () => {
       body: { error: { code: 'invalid_request' } },
     });
     expect((await call('/v1/images?limit=0')).status).toBe(400);
+    expect((await call('/v1/images?limit=1&to=9999-12-31')).body.images).toHaveLength(1);
+    expect((await call('/v1/audit?limit=1&from=2026-01-01&to=9999-12-31')).status).toBe(200);
     expect((await call('/v1/images?cursor=x')).status).toBe(400);
   });
 

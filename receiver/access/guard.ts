@@ -25,6 +25,10 @@ const NOBODY: Caller = { kind: 'local', id: 'local', name: 'nobody', roles: [] }
 /** How often it is asked whether who listens to a stream still may, ms. */
 const ASK_AGAIN_MS = 2_000;
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
+/** What a page of another origin may read of an answer beside its body. */
+const EXPOSED_HEADERS = ['Allow', 'Idempotent-Replayed', 'Retry-After', 'X-Request-Id', 'X-Trace-Id'];
+/** How long a browser need not ask again whether such a page may ask. */
+const PREFLIGHT_SECONDS = 600;
 const YEAR_SECONDS = 31_536_000;
 
 declare module 'fastify' {
@@ -45,7 +49,14 @@ export async function guardRoutes(app: FastifyInstance, options: GuardOptions): 
   await app.register(helmet, describeHeaders(settings));
   if (settings.corsOrigins.length > 0) {
     // Without credentials: such pages come with a key, never with the cookie of whoever looks at them.
-    await app.register(cors, { origin: [...settings.corsOrigins], methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] });
+    const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
+    const options = {
+      origin: [...settings.corsOrigins],
+      methods,
+      exposedHeaders: EXPOSED_HEADERS,
+      maxAge: PREFLIGHT_SECONDS,
+    };
+    await app.register(cors, options);
   }
   await app.register(rateLimit, { global: false });
   const limit = createLimit(app, options);

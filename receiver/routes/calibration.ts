@@ -89,7 +89,7 @@ export function addCalibrationRoutes(app: App, options: AppOptions): void {
       schema: {
         summary: 'Set the threshold; photos that are stored follow',
         tags: ['calibration'],
-        body: z.object({ threshold: threshold.nullable().describe('Null: MATCH_THRESHOLD of the recognizer.') }),
+        body: z.strictObject({ threshold: threshold.nullable().describe('Null: MATCH_THRESHOLD of the recognizer.') }),
         response: {
           200: z.object({ threshold: threshold.nullable(), galleryRevision: z.number().int() }),
           '4xx': errorReplySchema,

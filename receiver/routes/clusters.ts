@@ -4,19 +4,13 @@ import { actorOf } from '../actor.ts';
 import type { App, AppOptions } from '../app.ts';
 import { errorReplySchema, HttpError } from '../errors.ts';
 import { faceSchema, personSchema } from '../face-schemas.ts';
+import { nameSchema } from './people.ts';
 
 const idSchema = z.coerce.number().int().positive().max(Number.MAX_SAFE_INTEGER);
 const clusterParams = z.object({ id: idSchema });
 const limitSchema = z.coerce.number().int().min(1).max(200).default(50);
 const nextCursorSchema = z.string().nullable();
 const errors = { '4xx': errorReplySchema };
-
-const nameSchema = z
-  .string()
-  .trim()
-  .min(1)
-  .max(255)
-  .regex(/^\P{Cc}*$/u, 'no control characters');
 
 export const clusterSchema = z.object({
   id: z.number().int().describe('Stays while the cluster grows.'),
@@ -128,7 +122,7 @@ function addNaming(app: App, clusters: Clusters): void {
           'looked at before follow by themselves.',
         tags: ['clusters'],
         params: clusterParams,
-        body: z.object({
+        body: z.strictObject({
           personId: z.number().int().positive().optional(),
           name: nameSchema.optional().describe('Instead of personId; somebody new is made.'),
         }),
@@ -162,7 +156,7 @@ function addShaping(app: App, clusters: Clusters): void {
         description: 'The two never grow together again. Answers with the new cluster.',
         tags: ['clusters'],
         params: clusterParams,
-        body: z.object({ faces: z.array(idSchema).min(1).max(10_000) }),
+        body: z.strictObject({ faces: z.array(idSchema).min(1).max(10_000) }),
         response: { 201: clusterSchema, ...errors },
       },
     },
@@ -180,7 +174,7 @@ function addShaping(app: App, clusters: Clusters): void {
         description: 'It is not listed, and goes on growing untold: strangers in the street.',
         tags: ['clusters'],
         params: clusterParams,
-        body: z.object({ ignored: z.boolean() }),
+        body: z.strictObject({ ignored: z.boolean() }),
         response: { 200: clusterSchema, ...errors },
       },
     },

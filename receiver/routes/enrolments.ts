@@ -22,7 +22,7 @@ const faceIndexSchema = z
   .min(0)
   .max(1_000)
   .describe('Which face of the photo, 0 is the largest; without it the photo must show one face only.');
-const photoSchema = z.object({ path: z.string(), face: faceIndexSchema.optional() });
+const photoSchema = z.strictObject({ path: z.string(), face: faceIndexSchema.optional() });
 const forceSchema = z
   .boolean()
   .default(false)
@@ -77,8 +77,8 @@ function addFacesOfPerson(app: App, { db, roots, limits }: AppOptions, enrolling
         // Null: an upload.
         body: z
           .union([
-            z.object({ paths: z.array(photoSchema).min(1), force: forceSchema }),
-            z.object({ faceId: idSchema, force: forceSchema }),
+            z.strictObject({ paths: z.array(photoSchema).min(1), force: forceSchema }),
+            z.strictObject({ faceId: idSchema, force: forceSchema }),
           ])
           .nullable(),
         response: { 201: enrolledSchema, 202: acceptedSchema, ...errors },
@@ -103,7 +103,7 @@ function addFacesOfPerson(app: App, { db, roots, limits }: AppOptions, enrolling
       if ((await persons.findPerson(personId)) === null) throw personNotFound(personId);
       const { paths, fields } = await receivePhotos(request, { root: roots[0] ?? '', maxBytes: limits.maxBytes });
       const face = readFaceField(fields.get('face'));
-      const photos = paths.map((path) => ({ path, personId, ...(face === undefined ? {} : { face }) }));
+      const photos = [...new Set(paths)].map((path) => ({ path, personId, ...(face === undefined ? {} : { face }) }));
       const batch = await enrolPaths(photos, { forced: fields.get('force') === 'true', actor }, enrolling);
       return reply.status(202).send({ batch: presentBatch(batch) });
     },
@@ -126,7 +126,7 @@ function addBulk(app: App, { db }: AppOptions, enrolling: EnrolOptions): void {
         summary: 'Enrol many photos of many people',
         description: `At most ${MAX_PHOTOS}. A person is named by id, or by name and made where there is none.`,
         tags: ['people'],
-        body: z.object({
+        body: z.strictObject({
           enrolments: z.array(photoSchema.extend({ person: z.union([idSchema, nameSchema]) })).min(1),
           force: forceSchema,
         }),

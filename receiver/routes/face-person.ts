@@ -24,7 +24,7 @@ export function addFacePersonRoutes(app: App, options: AppOptions): void {
           'that is too poor for that is named all the same, and `reason` says why it is not enrolled.',
         tags: ['faces'],
         params: faceParams,
-        body: z.object({
+        body: z.strictObject({
           personId: z.number().int().positive().optional(),
           name: nameSchema.optional().describe('Instead of personId; somebody new is made.'),
           enrol: z.boolean().default(true),
@@ -61,7 +61,7 @@ export function addFacePersonRoutes(app: App, options: AppOptions): void {
         description: 'Remembered for this face and for faces like it. A reference that was made of it goes.',
         tags: ['faces'],
         params: faceParams,
-        querystring: z.object({
+        querystring: z.strictObject({
           person: z.coerce
             .number()
             .int()

@@ -3,11 +3,8 @@ import { IMAGE_STATUSES, type Images } from '../../lib/images.ts';
 import type { PathPlace } from '../../lib/list-by-path.ts';
 import type { App, AppOptions } from '../app.ts';
 import { errorReplySchema, HttpError } from '../errors.ts';
+import { endOf, momentSchema, startOf } from '../moments.ts';
 import { imageSchema, presentImage } from './images.ts';
-
-const DAY_MS = 86_400_000;
-const day = z.iso.date();
-const momentSchema = z.union([z.iso.datetime({ offset: true }), day]);
 
 const listSchema = z.object({
   status: z.enum(IMAGE_STATUSES).optional(),
@@ -90,7 +87,7 @@ async function listPage(images: Images, query: z.infer<typeof listSchema>) {
     ...(person === undefined ? {} : { person }),
     ...(q === undefined ? {} : { text: q }),
     ...(folder === undefined ? {} : { folder: folder.endsWith('/') ? folder : `${folder}/` }),
-    ...(from === undefined ? {} : { from: new Date(from) }),
+    ...(from === undefined ? {} : { from: startOf(from) }),
     ...(to === undefined ? {} : { to: endOf(to) }),
   };
   if (sort === 'path') {
@@ -101,12 +98,6 @@ async function listPage(images: Images, query: z.infer<typeof listSchema>) {
   const past = cursor === undefined ? {} : { past: readIdCursor(cursor) };
   const page = await images.listImages({ ...conditions, ...past, order: sort });
   return { images: page.images, nextCursor: page.next === null ? null : String(page.next) };
-}
-
-/** A day ends when the next one begins. */
-function endOf(moment: string): Date {
-  const start = new Date(moment);
-  return day.safeParse(moment).success ? new Date(start.getTime() + DAY_MS) : start;
 }
 
 function readIdCursor(cursor: string): number {

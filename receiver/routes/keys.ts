@@ -39,13 +39,13 @@ export function addKeyRoutes(app: App, { access }: { access: AccessControl }): v
         summary: 'Make an API key',
         description: 'The key stands in this answer and nowhere else: only its hash is kept.',
         tags: ['access'],
-        body: z.object({
+        body: z.strictObject({
           name: z
             .string()
             .trim()
             .min(1)
             .max(100)
-            .regex(/^\P{Cc}*$/u, 'no control characters'),
+            .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'valid Unicode, no control characters'),
           roles: z.array(z.enum(KEY_ROLES)).min(1),
           expiresAt: z.iso.datetime().nullable().optional(),
         }),
@@ -65,7 +65,6 @@ export function addKeyRoutes(app: App, { access }: { access: AccessControl }): v
         actor: actorOf(request),
       });
       log.info({ key: made.id, roles: made.roles, caller: caller.id }, 'an API key was made');
-      reply.header('cache-control', 'no-store');
       return reply.status(201).send({ ...presentKey(made), key });
     },
   );

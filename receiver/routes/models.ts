@@ -84,6 +84,7 @@ export function addModelRoutes(app: App, { db }: Pick<AppOptions, 'db'>): void {
     async ({ params }) => {
       const { comparison } = (await readModels(db)).find((model) => model.name === params.name) ?? {};
       if (comparison == null) {
+        await findListed(db, params.name);
         throw new PermanentError('model_not_compared', `${params.name} has not been compared: prepare it, and wait.`);
       }
       const ids = comparison.examples.flatMap(({ from, to }) => [from.personId ?? [], to.personId ?? []].flat());

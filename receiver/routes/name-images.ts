@@ -21,7 +21,7 @@ export function addNameImagesRoute(app: App, { db, events }: AppOptions): void {
           'The best of the faces become references. A photo with several unknown faces is skipped, and so is one that ' +
           'shows the person already.',
         tags: ['images'],
-        body: z.object({
+        body: z.strictObject({
           ids: z.array(idSchema).min(1).max(MAX_IDS),
           personId: idSchema.optional(),
           name: nameSchema.optional().describe('Instead of personId; somebody new is made.'),

@@ -19,7 +19,7 @@ export const nameSchema = z
   .trim()
   .min(1)
   .max(255)
-  .regex(/^\P{Cc}*$/u, 'no control characters');
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'valid Unicode, no control characters');
 
 const thresholdSchema = z
   .number()
@@ -130,7 +130,7 @@ function addChanging(app: App, { db, events }: AppOptions, persons: Persons): vo
       schema: {
         summary: 'Add a person',
         tags: ['people'],
-        body: z.object({ name: nameSchema, threshold: thresholdSchema.optional() }),
+        body: z.strictObject({ name: nameSchema, threshold: thresholdSchema.optional() }),
         response: { 201: detailSchema, ...errors },
       },
     },
@@ -149,7 +149,7 @@ function addChanging(app: App, { db, events }: AppOptions, persons: Persons): vo
         summary: 'Rename a person, or set their own threshold',
         tags: ['people'],
         params: personParams,
-        body: z.object({ name: nameSchema.optional(), threshold: thresholdSchema.optional() }),
+        body: z.strictObject({ name: nameSchema.optional(), threshold: thresholdSchema.optional() }),
         response: { 200: detailSchema, ...errors },
       },
     },
@@ -168,7 +168,7 @@ function addChanging(app: App, { db, events }: AppOptions, persons: Persons): vo
         summary: 'Make several people one: they become this one',
         tags: ['people'],
         params: personParams,
-        body: z.object({ people: z.array(idSchema).min(1).max(100) }),
+        body: z.strictObject({ people: z.array(idSchema).min(1).max(100) }),
         response: { 200: detailSchema, ...errors },
       },
     },

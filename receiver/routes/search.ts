@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { App, AppOptions } from '../app.ts';
+import { describeProblems } from '../describe-problems.ts';
 import { errorReplySchema, HttpError } from '../errors.ts';
 import { receiveSearchPhoto } from '../receive-search-photo.ts';
 import type { SearchPhoto } from '../recognizer-client.ts';
@@ -64,6 +65,6 @@ async function receive(
   const { file, fields } = await receiveSearchPhoto(request, limits);
   const wishes = wishesSchema.safeParse(fields);
   if (wishes.success) return { photo: { file }, wishes: wishes.data };
-  const problems = wishes.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
-  throw new HttpError(400, 'invalid_request', `The request is not valid: ${problems.join('; ')}`);
+  const problems = describeProblems(wishes.error.issues, 'form');
+  throw new HttpError(400, 'invalid_request', `The request is not valid: ${problems}`);
 }

@@ -48,8 +48,7 @@ function addSessionRoute(app: App, { provider }: AccessControl): void {
         response: { 200: sessionSchema, '4xx': errorReplySchema },
       },
     },
-    async ({ caller: { kind, id, name, roles } }, reply) => {
-      reply.header('cache-control', 'no-store');
+    async ({ caller: { kind, id, name, roles } }) => {
       return {
         caller: roles.length === 0 ? null : { kind, id, name, roles: [...roles] },
         login: provider === undefined ? null : { provider: provider.name, url: '/v1/login' },

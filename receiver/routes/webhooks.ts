@@ -110,7 +110,7 @@ function addSecretRoutes(app: App, { webhooks, sender }: WebhookRouteOptions): v
         summary: 'Have a program told what happens',
         description: 'Messages are those of https://www.standardwebhooks.com, signed with the secret of this answer.',
         tags,
-        body: z.object({
+        body: z.strictObject({
           url: z.string().min(1).max(2_000),
           events: z
             .array(z.enum(WEBHOOK_EVENTS))
@@ -126,7 +126,6 @@ function addSecretRoutes(app: App, { webhooks, sender }: WebhookRouteOptions): v
       sender.check(url);
       const { secret, ...hook } = await webhooks.addWebhook({ url, events, actor: actorOf(request) });
       request.log.info({ webhook: hook.id, caller: request.caller.id }, 'a webhook was made');
-      reply.header('cache-control', 'no-store');
       return reply.status(201).send({ ...present(hook), secret });
     },
   );
@@ -142,9 +141,8 @@ function addSecretRoutes(app: App, { webhooks, sender }: WebhookRouteOptions): v
         response: { 200: secretSchema, ...errors },
       },
     },
-    async (request, reply) => {
+    async (request) => {
       const { secret, ...hook } = await webhooks.rotateSecret(request.params.id, actorOf(request));
-      reply.header('cache-control', 'no-store');
       return { ...present(hook), secret };
     },
   );
@@ -231,7 +229,7 @@ function addDeliveryRoutes(app: App, { db, webhooks }: WebhookRouteOptions): voi
         description: `These, or all of them; at most ${MAX_REDRIVEN} in one call.`,
         tags,
         params,
-        body: z.object({ ids: z.array(z.number().int().positive()).max(MAX_REDRIVEN).optional() }),
+        body: z.strictObject({ ids: z.array(z.number().int().positive()).max(MAX_REDRIVEN).optional() }),
         response: { 202: z.object({ redriven: z.number().int() }), ...errors },
       },
     },

@@ -4,7 +4,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openWebhookSender } from './send.ts';
 
 let asked = 0;
-const server = createServer((_request, response) => {
+const server = createServer((request, response) => {
+  if (request.url === '/date') {
+    const inAMinute = new Date(Date.now() + 60_000).toUTCString();
+    return void response.writeHead(503, { 'retry-after': inAMinute }).end();
+  }
+  if (request.url === '/seconds') return void response.writeHead(429, { 'retry-after': '999999' }).end();
+  if (request.url === '/words') return void response.writeHead(503, { 'retry-after': 'soon' }).end();
+  if (request.url === '/endless') return void response.writeHead(200).write('and');
   asked++;
   response.writeHead(204).end();
 });
@@ -57,4 +64,23 @@ test('what may not be asked is said at once, and not asked later either', async 
   expect(await open.send(url, message)).toMatchObject({ failure: 'url_address_forbidden' });
   await open.close();
   expect(asked).toBe(1);
+});
+
+test('who asks to be left alone for a while is, by seconds or by a date, for an hour at most', async () => {
+  const rules = { allowed: [], intranet: new Set([`127.0.0.1:${port}`]) };
+  const sender = openWebhookSender({ rules, timeoutMs: 10_000 });
+  const retryAfter = async (path: string) =>
+    (await sender.send(`http://127.0.0.1:${port}${path}`, message)).retryAfterMs;
+  expect(await retryAfter('/date')).toBeGreaterThan(20_000);
+  expect(await retryAfter('/date')).toBeLessThanOrEqual(60_000);
+  expect(await retryAfter('/seconds')).toBe(3_600_000);
+  expect(await retryAfter('/words')).toBeNull();
+  await sender.close();
+});
+
+test('who has taken a message and goes on answering for ever is not waited for', async () => {
+  const rules = { allowed: [], intranet: new Set([`127.0.0.1:${port}`]) };
+  const sender = openWebhookSender({ rules, timeoutMs: 600_000 });
+  expect(await sender.send(`http://127.0.0.1:${port}/endless`, message)).toMatchObject({ status: 200, failure: null });
+  await sender.close();
 });

@@ -31,6 +31,8 @@ export interface SenderOptions {
 const CONNECT_TIMEOUT_MS = 5_000;
 /** Of an answer nothing is wanted but its status; so much of the rest is read that the connection can be used again. */
 const MAX_ANSWER_BYTES = 16 * 1024;
+/** Nor is it waited for longer, ms: others are waiting to be told. */
+const ANSWER_MS = 1_000;
 const LONGEST_RETRY_AFTER_MS = 3_600_000;
 const GONE = 410;
 
@@ -55,7 +57,8 @@ export function openWebhookSender({ rules, timeoutMs, resolve }: SenderOptions):
       body: message.payload,
     });
     // Who has said that it has the message has it, whatever becomes of the rest of the answer.
-    await response.body.dump({ limit: MAX_ANSWER_BYTES, signal }).catch(() => response.body.destroy());
+    const ending = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+    await response.body.dump({ limit: MAX_ANSWER_BYTES, signal: ending }).catch(() => response.body.destroy());
     return toAttempt(response);
   }
 
@@ -101,9 +104,14 @@ function sign({ messageId, payload, secrets }: WebhookMessage): Record<string, s
 function toAttempt({ statusCode: status, headers }: Dispatcher.ResponseData): Attempt {
   if (status >= 200 && status < 300) return { status, failure: null, retryAfterMs: null };
   const failure = status >= 300 && status < 400 ? 'redirected' : 'http_status';
-  const seconds = Number(headers['retry-after']);
-  const retryAfterMs = seconds > 0 ? Math.min(seconds * 1_000, LONGEST_RETRY_AFTER_MS) : null;
-  return { status, failure, retryAfterMs };
+  return { status, failure, retryAfterMs: readRetryAfter(headers['retry-after']) };
+}
+
+/** Seconds, or a date (https://www.rfc-editor.org/rfc/rfc9110#field.retry-after). @returns ms; null: it does not say */
+function readRetryAfter(value: string | string[] | undefined): number | null {
+  const text = String(value ?? '');
+  const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - Date.now();
+  return ms > 0 ? Math.min(ms, LONGEST_RETRY_AFTER_MS) : null;
 }
 
 function parse(text: string): URL {
