@@ -94,21 +94,27 @@ export interface JobChanges {
   readonly state?: unknown;
   readonly done?: number;
   readonly total?: number;
-  /** `started`: a run begins; `finished`: it has ended. */
-  readonly run?: 'started' | 'finished';
+  /** `started`: a run begins; `finished`: it has ended; or a short one that is over, and how long it took. */
+  readonly run?: 'started' | 'finished' | { readonly ms: number };
 }
 
 /** Notes how far a job is; call it inside `writeAsLeader`. */
 export async function saveJob(connection: Queryable, job: string, changes: JobChanges): Promise<void> {
+  const { run } = changes;
   const columns: Record<string, string | number> = {};
   if (changes.state !== undefined) columns.state = JSON.stringify(changes.state);
   if (changes.done !== undefined) columns.done = changes.done;
   if (changes.total !== undefined) columns.total = changes.total;
   const sets = Object.keys(columns).map((column) => `${column} = ?`);
-  if (changes.run === 'started') sets.push('started_at = CURRENT_TIMESTAMP(3)', 'finished_at = NULL');
-  if (changes.run === 'finished') sets.push('finished_at = CURRENT_TIMESTAMP(3)');
+  const values: (string | number)[] = Object.values(columns);
+  if (run === 'started') sets.push('started_at = CURRENT_TIMESTAMP(3)', 'finished_at = NULL');
+  else if (run !== undefined) sets.push('finished_at = CURRENT_TIMESTAMP(3)');
+  if (typeof run === 'object') {
+    sets.push('started_at = CURRENT_TIMESTAMP(3) - INTERVAL ? MICROSECOND');
+    values.push(Math.round(run.ms * 1_000));
+  }
   if (sets.length === 0) return;
-  await connection.query(`UPDATE jobs SET ${sets.join(', ')} WHERE name = ?`, [...Object.values(columns), job]);
+  await connection.query(`UPDATE jobs SET ${sets.join(', ')} WHERE name = ?`, [...values, job]);
 }
 
 /** Every job that a leader has ever claimed, by name. */

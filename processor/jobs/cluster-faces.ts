@@ -174,8 +174,8 @@ async function growAll(options: ClusterFacesOptions, context: JobContext, spaces
     await save(context, spaces, {
       async note(connection) {
         await markLookedAt(connection, withoutDescriptor);
-        if (!isLong) await saveJob(connection, CLUSTERS, { run: 'started' });
-        await saveJob(connection, CLUSTERS, { ...progress, ...(isLast && { run: 'finished' }) });
+        const end = isLong ? ('finished' as const) : { ms: performance.now() - startedAt };
+        await saveJob(connection, CLUSTERS, { ...progress, ...(isLast && { run: end }) });
       },
     });
     options.events.publish({ kind: 'job.progress', job: CLUSTERS, ...progress });
